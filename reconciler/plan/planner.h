@@ -1,0 +1,53 @@
+/* reconciler/plan/planner.h: the truth table of product.md, as a pure function.
+ *
+ * Why:    all judgement about a membership is made here; the same inputs give the same plan byte for byte.
+ * Owns:   the plan is the caller's (kb_plan_done).
+ */
+#ifndef KB_PLAN_PLANNER_H
+#define KB_PLAN_PLANNER_H
+
+#include "model/plan.h"
+#include "reconciler/plan/desired.h"
+
+struct kb_exception {
+    const char *group;     /* displayName */
+    const char *principal; /* name in Databricks, or principal id for the 24 h exception of an undo */
+    int64_t until_s;       /* exclusive */
+    const char *reason;
+};
+
+struct kb_plan_input {
+    const struct kb_rules *rules;
+    const struct kb_scope *scope;
+    const struct kb_realm *realm;
+    const struct kb_target *target;
+    const struct kb_desired *desired;
+    const char *run_id, *tool;
+    int64_t at_s;
+    const char *applied_rules_digest; /* of the last successful run, "" none */
+    const struct kb_exception *exceptions;
+    size_t exceptions_len;
+    /* Selectors: what they leave out is neither planned nor frozen. NULL: all. */
+    const struct kb_strings *groups; /* globs over displayName */
+    const struct kb_strings
+        *users; /* Keycloak user name, e-mail, id, or name in Databricks; ASCII case aside */
+    bool no_removals;
+    bool no_ledger;
+};
+
+/* What must be read before the plan can be trusted; the caller reads it and plans again. */
+struct kb_plan_needs {
+    struct kb_u32s target_groups; /* have operations, but their members come from the snapshot */
+    char **lookup_ids;            /* Keycloak user ids of removal candidates that no listing explains */
+    size_t lookup_len;
+};
+
+int kb_plan_make(const struct kb_plan_input *input, struct kb_plan *ret, struct kb_plan_needs *ret_needs,
+                 struct kb_error *err);
+void kb_plan_needs_done(struct kb_plan_needs *needs);
+
+/* After states changed (guards, proofs, a narrowed selection): recomputes states of groups, summary and cost.
+ * Fingerprints are computed by kb_plan_make and do not depend on states. */
+void kb_plan_recount(struct kb_plan *plan);
+
+#endif

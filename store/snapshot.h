@@ -1,0 +1,18 @@
+/* store/snapshot.h: what the database last knew of the target. A cache: losing it costs reads. Written as a
+ * difference. */
+#ifndef KB_STORE_SNAPSHOT_H
+#define KB_STORE_SNAPSHOT_H
+
+#include "model/target.h"
+#include "store/store.h"
+
+/* Fills members (sorted), read_at_s and from = KB_MEMBERS_SNAPSHOT of groups that this run has not read. With
+ * `everything` (refresh never) also principals and groups themselves, marked listed. */
+int store_snapshot_load(struct store *store, struct kb_target *target, bool everything, struct kb_error *err);
+
+/* Stores what this run has read: listings when complete, members of groups read now. Opens its own
+ * transaction unless one is open. */
+int store_snapshot_save(struct store *store, const struct kb_target *target, int64_t now_s,
+                        struct kb_error *err);
+
+#endif

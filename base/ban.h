@@ -15,6 +15,10 @@
 #include <time.h>
 #include <unistd.h>
 
+/* clang makes these two macros when it fortifies, and does not poison what is a macro. */
+#undef sprintf
+#undef vsprintf
+
 #pragma GCC poison sprintf vsprintf strcpy strcat strncpy strncat strtok atoi atol atof gets localtime \
     gmtime system popen
 #pragma GCC poison setlocale

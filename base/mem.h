@@ -13,20 +13,22 @@
 #include <stdlib.h>
 #include <unistd.h>
 
+/* NOLINTBEGIN(bugprone-macro-parentheses): a type cannot stand in parentheses here */
 #define KB_DEFINE_CLEANUP(name, T, free_fn) \
     static inline void name##_cleanup(T *p) \
     {                                       \
         if (*p)                             \
             free_fn(*p);                    \
     }
+/* NOLINTEND(bugprone-macro-parentheses) */
 #define KB_CLEANUP(name) __attribute__((cleanup(name##_cleanup)))
 
-#define kb_steal(p)                    \
-    ({                                 \
-        __typeof__(p) kb_p_ = (p);     \
-        __typeof__(*p) kb_v_ = *kb_p_; \
-        *kb_p_ = NULL;                 \
-        kb_v_;                         \
+#define kb_steal(p)                      \
+    ({                                   \
+        __typeof__(p) kb_p_ = (p);       \
+        __typeof__(*(p)) kb_v_ = *kb_p_; \
+        *kb_p_ = NULL;                   \
+        kb_v_;                           \
     })
 
 #define KB_LEN(array) (sizeof(array) / sizeof((array)[0]))

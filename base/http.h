@@ -39,9 +39,11 @@ struct kb_http_reply {
     const char *body; /* terminated; collected body (requests without on_data, and every status but 200) */
     size_t body_size;
     const char *request_id; /* x-databricks-request-id or x-request-id, "" if none */
-    int64_t date_s;         /* Date header as Unix seconds, 0 if none: for clock skew */
-    unsigned tries;         /* times it was sent */
-    int64_t ms;             /* from submit to reply */
+    const char
+        *redirect_host; /* of the Location of a status 3xx, "" if none: a login page in front, usually */
+    int64_t date_s;     /* Date header as Unix seconds, 0 if none: for clock skew */
+    unsigned tries;     /* times it was sent */
+    int64_t ms;         /* from submit to reply */
 };
 
 /* Exactly once per submitted request, never from inside kb_http_submit. May submit further requests. */
@@ -112,6 +114,10 @@ struct kb_http_opts {
     int64_t connect_timeout_ms, total_timeout_ms, low_speed_s; /* 0: 10000, 300000, 20 (64 B/s) */
     int64_t backoff_ms;                                        /* 0: 500 */
     bool catch_signals; /* SIGTERM and SIGINT through a signalfd: stop as kb_http_stop does */
+    /* For tests: called instead of waiting when nothing is in flight and the next thing is due in `ms` by
+     * base/clock; NULL waits really. */
+    void (*wait)(void *userdata, int64_t ms);
+    void *wait_userdata;
 };
 
 int kb_http_new(const struct kb_http_opts *opts, struct kb_http **ret, struct kb_error *err);
@@ -134,7 +140,7 @@ void kb_http_stop(struct kb_http *http);
 bool kb_http_stopped(const struct kb_http *http);
 
 /* Wakes `fn` at a monotonic time while kb_http_run runs (verification pauses). One shot. kb_http_run counts
- * it as work. */
+ * it as work. A stop wakes it early; after a stop KB_E_STOPPED. */
 int kb_http_after(struct kb_http *http, int64_t delay_ms, void (*fn)(void *userdata), void *userdata,
                   struct kb_error *err);
 

@@ -38,6 +38,7 @@ enum kb_http_flaw {
 struct kb_http_response {
     enum kb_http_flaw flaw; /* why a callback of ours broke the transfer off */
     int status;
+    bool head_done; /* the empty line after the headers was there */
     unsigned header_lines;
     size_t header_size;
     size_t total; /* bytes of body that came */
@@ -199,6 +200,9 @@ void kb_http_response_free(struct kb_http_response *answer);
 
 /* ---- http_outcome.c ---- */
 
+/* libcurl calls a connection that was closed between two header lines a success; it is not. Measured
+ * with 7.88: tests/unit/base/test_http_read.c, "closed in the head". */
+CURLcode kb_http_result(const struct kb_http_response *answer, CURLcode result);
 /* How a transfer ended: KB_OK when there is an answer, else the error, fit for people. */
 void kb_http_explain(const struct kb_http_slot *slot, const struct kb_http_response *answer,
                      const char *method, const char *url, CURLcode result, struct kb_error *ret);

@@ -18,6 +18,12 @@ cause_of(const struct kb_http_slot *slot, CURLcode result)
     return detail;
 }
 
+CURLcode
+kb_http_result(const struct kb_http_response *answer, CURLcode result)
+{
+    return result == CURLE_OK && !answer->head_done ? CURLE_PARTIAL_FILE : result;
+}
+
 void
 kb_http_explain(const struct kb_http_slot *slot, const struct kb_http_response *answer, const char *method,
                 const char *url, CURLcode result, struct kb_error *ret)
@@ -185,6 +191,7 @@ kb_http_settle(struct kb_http_slot *slot, CURLcode result)
 
     KB_CLEANUP(kb_free) char *url = kb_asprintf("%s%s", peer->base_url, job->target);
     job->error = (struct kb_error){0};
+    result = kb_http_result(job->answer, result);
     if (result != CURLE_OK || job->answer->flaw != KB_HTTP_FINE)
         kb_http_explain(slot, job->answer, job->method, url ? url : peer->base_url, result, &job->error);
     if (job->error.code == KB_OK && job->answer->status == 401) {

@@ -200,6 +200,7 @@ judge(struct kb_http_peer *peer, CURLcode result, struct kb_error *ret)
 {
     struct kb_http_token *token = &peer->token;
     const struct kb_http_response *answer = token->slot.answer;
+    result = kb_http_result(answer, result);
     if (result != CURLE_OK || answer->flaw != KB_HTTP_FINE) {
         kb_http_explain(&token->slot, answer, "POST", token->request.url, result, ret);
         return;

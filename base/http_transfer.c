@@ -143,6 +143,7 @@ status_line(struct kb_http_response *answer, const char *line, size_t len)
 {
     /* After an interim answer (1xx) everything starts again. */
     answer->status = 0;
+    answer->head_done = false;
     answer->retry_after_s = -1;
     answer->date_s = 0;
     answer->request_id[0] = answer->redirect_host[0] = '\0';
@@ -201,6 +202,8 @@ kb_http_on_header(char *line, size_t size, size_t count, void *userdata)
         return refuse(answer, KB_HTTP_HEADERS_OVER);
     if (bytes >= 5 && memcmp(line, "HTTP/", 5) == 0)
         status_line(answer, line, bytes);
+    else if (bytes && (line[0] == '\r' || line[0] == '\n'))
+        answer->head_done = answer->status >= 200;
     else if (bytes && !note_header(answer, line, bytes))
         return refuse(answer, KB_HTTP_ENCODED);
     return bytes;

@@ -1,0 +1,112 @@
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "tests/unit/base/scratch.h"
+
+#include <errno.h>
+#include <limits.h>
+
+static void
+test_read(void **state)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf b = KB_BUF_INIT(100000);
+    struct kb_error err = {0};
+    char big[100001];
+
+    (void) state;
+    assert_int_equal(kb_file_read(scratch_write("a", "x\0y\n", 4, 0600), &b, &err), 0);
+    assert_int_equal(b.len, 4);
+    assert_memory_equal(b.data, "x\0y\n", 4);
+    assert_int_equal(kb_file_read(scratch_write("a", "", 0, 0600), &b, &err), 0);
+    assert_int_equal(b.len, 0);
+    memset(big, 'b', sizeof(big));
+    assert_int_equal(kb_file_read(scratch_write("a", big, 100000, 0600), &b, &err), 0);
+    assert_int_equal(b.len, 100000);
+    assert_int_equal(kb_file_read(scratch_write("a", big, 100001, 0600), &b, &err), -KB_E_IO);
+    assert_non_null(strstr(err.msg, "larger than 100000 bytes"));
+    assert_int_equal(b.len, 0);
+}
+
+static void
+test_read_refuses(void **state)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf b = KB_BUF_INIT(100);
+    struct kb_error err = {0};
+
+    (void) state;
+    assert_int_equal(kb_file_read(scratch_path("none"), &b, &err), -KB_E_IO);
+    assert_int_equal(err.sub, ENOENT);
+    assert_int_equal(kb_file_read(scratch_dir, &b, &err), -KB_E_IO);
+    assert_int_equal(err.sub, EISDIR);
+    assert_int_equal(mkfifo(scratch_path("fifo"), 0600), 0);
+    assert_int_equal(kb_file_read(scratch_path("fifo"), &b, &err), -KB_E_IO); /* and does not wait */
+    assert_non_null(strstr(err.msg, "not a regular file"));
+    assert_int_equal(kb_file_read("/dev/zero", &b, &err), -KB_E_IO);
+    assert_int_equal(symlink("loop", scratch_path("loop")), 0);
+    assert_int_equal(kb_file_read(scratch_path("loop"), &b, &err), -KB_E_IO);
+    assert_int_equal(err.sub, ELOOP);
+    assert_int_equal(kb_file_read("", &b, &err), -KB_E_IO);
+}
+
+static void
+test_write(void **state)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf b = KB_BUF_INIT(100);
+    struct kb_error err = {0};
+    struct stat st;
+    mode_t old = umask(077);
+
+    (void) state;
+    assert_int_equal(kb_file_write_atomic(scratch_path("new"), "one", 3, 0640, &err), 0);
+    assert_int_equal(stat(scratch_path("new"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0640);
+    assert_int_equal(kb_file_write_atomic(scratch_path("new"), "second", 6, 0600, &err), 0);
+    assert_int_equal(stat(scratch_path("new"), &st), 0);
+    assert_int_equal(st.st_mode & 07777, 0600);
+    assert_int_equal(kb_file_read(scratch_path("new"), &b, &err), 0);
+    assert_string_equal(kb_buf_str(&b), "second");
+    assert_int_equal(kb_file_write_atomic(scratch_path("empty"), NULL, 0, 0600, &err), 0);
+    assert_int_equal(scratch_count(), 2); /* no temporary file is left */
+    (void) umask(old);
+}
+
+static void
+test_write_refuses(void **state)
+{
+    struct kb_error err = {0};
+    char name[NAME_MAX + 2];
+
+    (void) state;
+    memset(name, 'n', sizeof(name));
+    name[NAME_MAX + 1] = '\0';
+    assert_int_equal(kb_file_write_atomic(scratch_path("none/x"), "x", 1, 0600, &err), -KB_E_IO);
+    assert_int_equal(err.sub, ENOENT);
+    assert_int_equal(kb_file_write_atomic(scratch_dir, "x", 1, 0600, &err), -KB_E_IO);
+    assert_int_equal(err.sub, EISDIR);
+    assert_int_equal(kb_file_write_atomic(scratch_path(""), "x", 1, 0600, &err), -KB_E_IO);
+    assert_int_equal(kb_file_write_atomic("/dev/null", "x", 1, 0600, &err), -KB_E_IO);
+    assert_int_equal(mkfifo(scratch_path("fifo"), 0600), 0);
+    assert_int_equal(kb_file_write_atomic(scratch_path("fifo"), "x", 1, 0600, &err), -KB_E_IO);
+    assert_int_equal(kb_file_write_atomic(scratch_path(name), "x", 1, 0600, &err), -KB_E_IO);
+    assert_int_equal(err.sub, ENAMETOOLONG);
+    assert_int_equal(scratch_count(), 1);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {
+        cmocka_unit_test_setup_teardown(test_read, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(test_read_refuses, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(test_write, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(test_write_refuses, scratch_make, scratch_remove),
+    };
+
+    return cmocka_run_group_tests(tests, NULL, NULL);
+}

@@ -1,0 +1,52 @@
+/* tests/sim/control.h: what a test may turn: knobs, edits of the world, and the paths below /_sim/.
+ *
+ * Why:       rule 43: where the real behaviour is unknown or differs, a knob chooses; the default is the
+ * likeliest. Owns:      edit_apply and knobs_set take JSON text and copy what they keep; *err is to be freed.
+ * Errors:    false and a message; edits before the bad one stay done.
+ * Threads:   edit_apply takes world_lock for writing; knobs are set under it too.
+ */
+#ifndef SIM_CONTROL_H
+#define SIM_CONTROL_H
+
+#include "tests/sim/util.h"
+
+#include <json-c/json.h>
+
+enum patch_reply { REPLY_204, REPLY_200_EMPTY, REPLY_200_OBJECT, REPLY_200_FULL };
+
+enum unknown_id { UNKNOWN_DROP, UNKNOWN_400, UNKNOWN_404 };
+
+enum { RATE_GET, RATE_LIST, RATE_PATCH, RATE_POST, RATE_KINDS };
+
+struct knobs {
+    int latency_ms;
+    int token_life_s, dbx_token_life_s;
+    int patch_reply, unknown_id; /* enums above */
+    int post_status;             /* 201 or 200 */
+    int page_max;                /* Databricks clamps count to this */
+    int dbx_expired_status;      /* 401 or 403 */
+    int items_per_page;          /* -1: the truth, otherwise this */
+    int workspace_member_status; /* 400 or 500: rule 29 */
+    bool list_members, readd_409, reremove_400, resources_missing, filter_strict, wrong_urn_empties,
+        extra_keys;
+    bool kc_admin_api, not_found_variant, proxy_open;
+    double rate[RATE_KINDS]; /* requests a second, 0: no limit */
+    char *content_type;      /* of Databricks answers */
+    char *retry_after;       /* "seconds", "none", or the text to send */
+    char *token_aud;         /* audience of Keycloak's tokens */
+    char *fed_audience, *fed_subject,
+        *fed_issuer;         /* the federation policy; NULL: not checked (issuer: this realm) */
+    bool fed_account_policy; /* true: client_id must be absent */
+};
+
+extern struct knobs knobs;
+
+void knobs_default(void);
+void knobs_free(void);
+bool knobs_set(json_object *o, char **err);
+bool edit_apply(const char *json, int64_t n, char **err);
+json_object *json_parse(const char *text); /* strict; NULL: bad */
+void state_dump(struct buf *out);
+void history_dump(struct buf *out);
+
+#endif

@@ -1,0 +1,406 @@
+/* tests/sim/edit.c: changes of the world by name, as an administrator or a stranger would make them; see
+ * control.h. */
+#include "tests/sim/control.h"
+#include "tests/sim/world.h"
+
+#include <pthread.h>
+#include <stdlib.h>
+#include <string.h>
+
+json_object *
+json_parse(const char *text)
+{
+    json_tokener *t = json_tokener_new();
+    if (t == NULL)
+        abort();
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_object *o = json_tokener_parse_ex(t, text, (int) strlen(text) + 1);
+    if (json_tokener_get_error(t) != json_tokener_success) {
+        json_object_put(o);
+        o = NULL;
+    }
+    json_tokener_free(t);
+    return o;
+}
+
+static const char *
+text(json_object *o, const char *key)
+{
+    json_object *v = NULL;
+    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
+               ? json_object_get_string(v)
+               : NULL;
+}
+
+static bool
+flag(json_object *o, const char *key, bool def)
+{
+    json_object *v = NULL;
+    return json_object_object_get_ex(o, key, &v) ? json_object_get_boolean(v) : def;
+}
+
+/* One edit: the operation, and what went wrong. */
+struct edit {
+    json_object *o;
+    const char *op;
+    char *err;
+    int64_t n;
+};
+
+static int
+missing(struct edit *e, const char *what, const char *name)
+{
+    if (e->err == NULL)
+        e->err = xfmt("%s: no %s '%s'", e->op, what, name == NULL ? "(not given)" : name);
+    return -1;
+}
+
+static int
+need_user(struct edit *e)
+{
+    const char *name = text(e->o, "username");
+    int u = name == NULL ? -1 : user_find(name);
+    return u >= 0 ? u : missing(e, "user", name);
+}
+
+static int
+role_by(struct edit *e, const char *name_key, const char *client_key)
+{
+    const char *name = text(e->o, name_key), *cid = text(e->o, client_key);
+    int c = cid == NULL ? -1 : client_find(cid);
+    if (cid != NULL && c < 0)
+        return missing(e, "client", cid);
+    int r = name == NULL ? -1 : role_find(c, name);
+    return r >= 0 ? r : missing(e, "role", name);
+}
+
+static int
+need_group(struct edit *e)
+{
+    const char *path = text(e->o, "group"), *id = text(e->o, "group_id");
+    int g = id != NULL ? map_get(&W.group_id, id) : path == NULL ? -1 : group_find(path);
+    return g >= 0 ? g : missing(e, "group", id != NULL ? id : path);
+}
+
+static void
+set_attributes(int u, json_object *attrs)
+{
+    if (!json_object_is_type(attrs, json_type_object))
+        return;
+    json_object_object_foreach(attrs, key, v)
+    {
+        const char *val[32];
+        int n = 0;
+        if (json_object_is_type(v, json_type_array)) {
+            for (size_t i = 0; i < json_object_array_length(v) && n < 32; i++)
+                val[n++] = json_object_get_string(json_object_array_get_idx(v, i));
+        } else if (v != NULL)
+            val[n++] = json_object_get_string(v);
+        attr_set(&W.users[u].attrs, key, val, n);
+    }
+}
+
+/* Fields of a user that are present in the edit; null takes one away. */
+static void
+user_fields(int u, json_object *o)
+{
+    struct user *x = &W.users[u];
+
+    const struct {
+        const char *key;
+        char **at;
+    } t[] = {{"email", &x->email},
+             {"firstName", &x->first},
+             {"lastName", &x->last},
+             {"federationLink", &x->fedlink}};
+
+    json_object *v = NULL;
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        if (json_object_object_get_ex(o, t[i].key, &v))
+            str_set(t[i].at, v == NULL ? NULL : json_object_get_string(v));
+    x->enabled = flag(o, "enabled", x->enabled);
+    x->verified = flag(o, "emailVerified", x->verified);
+    if (json_object_object_get_ex(o, "attributes", &v) || json_object_object_get_ex(o, "attribute", &v))
+        set_attributes(u, v);
+    int c = client_find(W.kc_client);
+    if (c >= 0 && W.clients[c].account == u)
+        W.account_enabled = x->enabled;
+}
+
+static void
+user_op(struct edit *e)
+{
+    const char *name = text(e->o, "username");
+    if (strcmp(e->op, "kc_user_add") == 0) {
+        if (name == NULL || user_find(name) >= 0) {
+            e->err = xfmt("%s: user name missing or taken", e->op);
+            return;
+        }
+        int u = user_new(name, text(e->o, "id"));
+        user_fields(u, e->o);
+        if (W.default_role >= 0 && flag(e->o, "default_role", true)) /* S21 */
+            user_grant(u, W.default_role);
+        return;
+    }
+    int u = need_user(e);
+    if (u < 0)
+        return;
+    if (strcmp(e->op, "kc_user_remove") == 0) {
+        user_del(u);
+        return;
+    }
+    user_fields(u, e->o);
+    if (text(e->o, "new_username") != NULL)
+        user_rename(u, text(e->o, "new_username"));
+}
+
+static void
+grant_op(struct edit *e)
+{
+    bool grant = strcmp(e->op, "kc_role_grant") == 0;
+    int r = role_by(e, "role", "client");
+    if (r < 0)
+        return;
+    if (text(e->o, "username") != NULL) {
+        int u = need_user(e);
+        if (u >= 0)
+            (void) (grant ? user_grant(u, r) : user_revoke(u, r));
+    } else {
+        int g = need_group(e);
+        if (g >= 0)
+            (void) (grant ? group_grant(g, r) : group_revoke(g, r));
+    }
+}
+
+static void
+role_op(struct edit *e)
+{
+    const char *name = text(e->o, "role"), *cid = text(e->o, "client");
+    if (strcmp(e->op, "kc_role_add") == 0) {
+        int c = cid == NULL ? -1 : client_find(cid);
+        if (name == NULL || (cid != NULL && c < 0) || role_find(c, name) >= 0)
+            e->err = xfmt("%s: role name missing or taken, or no such client", e->op);
+        else
+            (void) role_new(c, name, text(e->o, "id"));
+        return;
+    }
+    int r = role_by(e, "role", "client");
+    if (r < 0)
+        return;
+    if (strcmp(e->op, "kc_role_delete") == 0)
+        role_del(r);
+    else if (text(e->o, "to") != NULL)
+        role_rename(r, text(e->o, "to"));
+}
+
+static void
+group_op(struct edit *e)
+{
+    if (strcmp(e->op, "kc_group_add") ==
+        0) { /* group: "/a/b", or parent: "/a" and name (which may hold '/') */
+        const char *path = text(e->o, "group"), *parent = text(e->o, "parent"), *name = text(e->o, "name");
+        char *up = parent != NULL ? xdup(parent)
+                   : path != NULL && strrchr(path, '/') != NULL
+                       ? xfmt("%.*s", (int) (strrchr(path, '/') - path), path)
+                       : xdup("");
+        int p = up[0] == '\0' ? -1 : group_find(up);
+        if (up[0] != '\0' && p < 0)
+            (void) missing(e, "group", up);
+        else
+            (void) group_new(p,
+                             name != NULL                                 ? name
+                             : path != NULL && strrchr(path, '/') != NULL ? strrchr(path, '/') + 1
+                                                                          : "unnamed",
+                             text(e->o, "id"));
+        free(up);
+        return;
+    }
+    int g = need_group(e);
+    if (g < 0)
+        return;
+    if (strcmp(e->op, "kc_group_delete") == 0)
+        group_del(g);
+    else if (strcmp(e->op, "kc_group_rename") == 0 && text(e->o, "to") != NULL)
+        group_rename(g, text(e->o, "to"));
+    else if (strcmp(e->op, "kc_group_move") == 0)
+        group_move(g, text(e->o, "parent") == NULL ? -1 : group_find(text(e->o, "parent")));
+    else {
+        int u = need_user(e);
+        if (u >= 0)
+            (void) (strcmp(e->op, "kc_group_join") == 0 ? user_join(u, g) : user_leave(u, g));
+    }
+}
+
+static void
+composite_op(struct edit *e)
+{
+    int r = role_by(e, "role", "client"), child = role_by(e, "child", "child_client");
+    if (r >= 0 && child >= 0)
+        (void) (strcmp(e->op, "kc_composite_add") == 0 ? comp_add(r, child) : comp_drop(r, child));
+}
+
+static void
+realm_op(struct edit *e)
+{
+    json_object *v = NULL;
+    if (strcmp(e->op, "kc_secret") == 0 && text(e->o, "secret") != NULL)
+        str_set(&W.kc_secret, text(e->o, "secret")); /* S24: the old one is dead at once, tokens live on */
+    else if (strcmp(e->op, "kc_not_before") == 0) {
+        W.not_before = clock_unix_ms() / 1000 + 1; /* tokens issued in this second die too */
+        if (json_object_object_get_ex(e->o, "unix_s", &v))
+            W.not_before = json_object_get_int64(v);
+    } else if (strcmp(e->op, "kc_client") == 0)
+        W.client_enabled = flag(e->o, "enabled", W.client_enabled);
+    else if (strcmp(e->op, "kc_permissions") == 0 && json_object_object_get_ex(e->o, "permissions", &v) &&
+             json_object_is_type(v, json_type_array)) {
+        W.permissions = 0;
+        for (size_t i = 0; i < json_object_array_length(v); i++)
+            W.permissions |= permission_of(json_object_get_string(json_object_array_get_idx(v, i)));
+    } else if (strcmp(e->op, "dbx_secret") == 0 && text(e->o, "secret") != NULL)
+        str_set(&W.dbx_secret, text(e->o, "secret"));
+    else if (strcmp(e->op, "dbx_token") == 0 && text(e->o, "token") != NULL)
+        str_set(&W.pat, text(e->o, "token"));
+    else
+        e->err = xfmt("%s: a field is missing", e->op);
+}
+
+static int
+need_ent(struct edit *e, const char *key, const char *kinds)
+{
+    const char *name = text(e->o, key);
+    bool local = text(e->o, "level") != NULL && strcmp(text(e->o, "level"), "workspace") == 0;
+    for (const char *k = kinds; name != NULL && *k != '\0'; k++) {
+        int x = ent_find(*k, name, local);
+        if (x < 0 && *k == 'G')
+            x = ent_find(*k, name, !local);
+        if (x >= 0)
+            return x;
+    }
+    return missing(e, key, name);
+}
+
+static void
+ent_add_op(struct edit *e, char kind)
+{
+    const char *name = text(e->o, kind == 'U' ? "userName" : kind == 'G' ? "group" : "displayName");
+    bool local = text(e->o, "level") != NULL && strcmp(text(e->o, "level"), "workspace") == 0;
+    const char *appid = text(e->o, "applicationId");
+    if (name == NULL)
+        name = appid;
+    if (name == NULL || (kind != 'S' && ent_find(kind, name, local) >= 0 && !flag(e->o, "force", false))) {
+        e->err = xfmt("%s: name missing or taken", e->op);
+        return;
+    }
+    int x = ent_new(kind, name, text(e->o, "id"), local);
+    if (kind == 'U')
+        str_set(&W.ents[x].display, text(e->o, "displayName") != NULL ? text(e->o, "displayName") : name);
+    if (kind == 'S')
+        W.ents[x].appid = appid != NULL ? xdup(appid) : rng_uuid(&W.rng);
+    str_set(&W.ents[x].ext, text(e->o, "externalId"));
+    W.ents[x].active = flag(e->o, "active", true);
+}
+
+static void
+dbx_op(struct edit *e)
+{
+    const char *op = e->op + 4;
+    if (strcmp(op, "member_add") == 0 || strcmp(op, "member_remove") == 0) {
+        int g = need_ent(e, "group", "G"), m = need_ent(e, "member", "USG");
+        if (g >= 0 && m >= 0)
+            (void) (op[7] == 'a' ? member_add(g, m, 0, "edit") : member_drop(g, m, 0, "edit"));
+    } else if (strcmp(op, "group_add") == 0)
+        ent_add_op(e, 'G');
+    else if (strcmp(op, "user_add") == 0)
+        ent_add_op(e, 'U');
+    else if (strcmp(op, "sp_add") == 0)
+        ent_add_op(e, 'S');
+    else {
+        char kind = op[0] == 'g' ? 'G' : op[0] == 'u' ? 'U' : 'S';
+        char kinds[2] = {kind, '\0'};
+        int x = need_ent(e, kind == 'G' ? "group" : kind == 'U' ? "userName" : "applicationId", kinds);
+        const char *verb = strchr(op, '_') == NULL ? "" : strchr(op, '_') + 1;
+        json_object *v = NULL;
+        if (x < 0)
+            return;
+        if (strcmp(verb, "delete") == 0)
+            ent_del(x, 0, "edit");
+        else if (strcmp(verb, "inactive") == 0)
+            W.ents[x].active = false;
+        else if (strcmp(verb, "rename") == 0 && text(e->o, "to") != NULL)
+            ent_rename(x, text(e->o, "to"));
+        else if (strcmp(verb, "set") == 0) {
+            W.ents[x].active = flag(e->o, "active", W.ents[x].active);
+            if (json_object_object_get_ex(e->o, "externalId", &v))
+                str_set(&W.ents[x].ext, json_object_get_string(v));
+            if (json_object_object_get_ex(e->o, "displayName", &v) && kind != 'G')
+                str_set(&W.ents[x].display, json_object_get_string(v));
+        } else
+            e->err = xfmt("unknown edit '%s'", e->op);
+    }
+}
+
+static void
+one(struct edit *e)
+{
+    static const struct {
+        const char *op;
+        void (*run)(struct edit *e);
+    } t[] = {
+        {"kc_user_add", user_op},
+        {"kc_user_remove", user_op},
+        {"kc_user_set", user_op},
+        {"kc_role_grant", grant_op},
+        {"kc_role_revoke", grant_op},
+        {"kc_role_add", role_op},
+        {"kc_role_delete", role_op},
+        {"kc_role_rename", role_op},
+        {"kc_group_add", group_op},
+        {"kc_group_delete", group_op},
+        {"kc_group_rename", group_op},
+        {"kc_group_move", group_op},
+        {"kc_group_join", group_op},
+        {"kc_group_leave", group_op},
+        {"kc_composite_add", composite_op},
+        {"kc_composite_remove", composite_op},
+        {"kc_secret", realm_op},
+        {"kc_not_before", realm_op},
+        {"kc_client", realm_op},
+        {"kc_permissions", realm_op},
+        {"dbx_secret", realm_op},
+        {"dbx_token", realm_op},
+    };
+
+    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+        if (strcmp(t[i].op, e->op) == 0) {
+            t[i].run(e);
+            return;
+        }
+    if (strncmp(e->op, "dbx_", 4) == 0)
+        dbx_op(e);
+    else
+        e->err = xfmt("unknown edit '%s'", e->op);
+}
+
+bool
+edit_apply(const char *json, int64_t n, char **err)
+{
+    json_object *list = json_parse(json);
+    char *bad = NULL;
+    if (!json_object_is_type(list, json_type_array))
+        bad = xdup("want a JSON list of edits");
+    pthread_rwlock_wrlock(&world_lock);
+    for (size_t i = 0; bad == NULL && i < json_object_array_length(list); i++) {
+        json_object *o = json_object_array_get_idx(list, i);
+        struct edit e = {.o = o, .op = text(o, "op") != NULL ? text(o, "op") : "(none)", .n = n};
+        one(&e);
+        bad = e.err;
+    }
+    pthread_rwlock_unlock(&world_lock);
+    json_object_put(list);
+    bool ok = bad == NULL;
+    if (err != NULL)
+        *err = bad;
+    else
+        free(bad);
+    return ok;
+}

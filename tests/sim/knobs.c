@@ -1,0 +1,156 @@
+/* tests/sim/knobs.c: the knobs and their names; see control.h and README.md. */
+#include "tests/sim/control.h"
+
+#include "tests/sim/record.h"
+#include "tests/sim/world.h"
+
+#include <stdlib.h>
+#include <string.h>
+
+struct knobs knobs;
+
+static const char *const patch_replies[] = {"204", "200-empty", "200-object", "200-full", NULL};
+static const char *const unknown_ids[] = {"drop", "400", "404", NULL};
+
+enum type { T_INT, T_BOOL, T_TEXT, T_WORD };
+
+static const struct knob {
+    const char *name;
+    enum type type;
+    void *at;
+    const char *const *words;
+} table[] = {
+    {"latency_ms", T_INT, &knobs.latency_ms, NULL},
+    {"token_life_s", T_INT, &knobs.token_life_s, NULL},
+    {"dbx_token_life_s", T_INT, &knobs.dbx_token_life_s, NULL},
+    {"post_status", T_INT, &knobs.post_status, NULL},
+    {"page_max", T_INT, &knobs.page_max, NULL},
+    {"dbx_expired_status", T_INT, &knobs.dbx_expired_status, NULL},
+    {"items_per_page", T_INT, &knobs.items_per_page, NULL},
+    {"workspace_member_status", T_INT, &knobs.workspace_member_status, NULL},
+    {"list_members", T_BOOL, &knobs.list_members, NULL},
+    {"resources_missing", T_BOOL, &knobs.resources_missing, NULL},
+    {"filter_strict", T_BOOL, &knobs.filter_strict, NULL},
+    {"wrong_urn_empties", T_BOOL, &knobs.wrong_urn_empties, NULL},
+    {"extra_keys", T_BOOL, &knobs.extra_keys, NULL},
+    {"kc_admin_api", T_BOOL, &knobs.kc_admin_api, NULL},
+    {"not_found_variant", T_BOOL, &knobs.not_found_variant, NULL},
+    {"fed_account_policy", T_BOOL, &knobs.fed_account_policy, NULL},
+    {"content_type", T_TEXT, &knobs.content_type, NULL},
+    {"retry_after", T_TEXT, &knobs.retry_after, NULL},
+    {"token_aud", T_TEXT, &knobs.token_aud, NULL},
+    {"fed_audience", T_TEXT, &knobs.fed_audience, NULL},
+    {"fed_subject", T_TEXT, &knobs.fed_subject, NULL},
+    {"fed_issuer", T_TEXT, &knobs.fed_issuer, NULL},
+    {"patch_reply", T_WORD, &knobs.patch_reply, patch_replies},
+    {"unknown_id", T_WORD, &knobs.unknown_id, unknown_ids},
+};
+
+void
+knobs_free(void)
+{
+    char **text[] = {&knobs.content_type, &knobs.retry_after, &knobs.token_aud,
+                     &knobs.fed_audience, &knobs.fed_subject, &knobs.fed_issuer};
+    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
+        str_set(text[i], NULL);
+}
+
+/* Rule 43: the likeliest behaviour. */
+void
+knobs_default(void)
+{
+    int latency = knobs.latency_ms;
+    knobs_free();
+    knobs = (struct knobs){.latency_ms = latency,
+                           .token_life_s = 300,
+                           .dbx_token_life_s = 3600,
+                           .patch_reply = REPLY_200_OBJECT,
+                           .unknown_id = UNKNOWN_DROP,
+                           .post_status = 201,
+                           .page_max = 100,
+                           .dbx_expired_status = 401,
+                           .items_per_page = -1,
+                           .workspace_member_status = 400,
+                           .filter_strict = true,
+                           .extra_keys = true,
+                           .token_aud = xdup("realm-management")};
+}
+
+static bool
+set_rates(json_object *o)
+{
+    static const char *const names[RATE_KINDS] = {"get", "list", "patch", "post"};
+    if (!json_object_is_type(o, json_type_object))
+        return false;
+    for (int i = 0; i < RATE_KINDS; i++) {
+        json_object *v = NULL;
+        if (json_object_object_get_ex(o, names[i], &v))
+            knobs.rate[i] = json_object_get_double(v);
+    }
+    return true;
+}
+
+static bool
+set_word(int *at, const char *const *words, json_object *v)
+{
+    for (int i = 0; words[i] != NULL; i++)
+        if (strcmp(json_object_get_string(v) != NULL ? json_object_get_string(v) : "", words[i]) == 0) {
+            *at = i;
+            return true;
+        }
+    return false;
+}
+
+static bool
+set_one(const char *name, json_object *v)
+{
+    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
+        const struct knob *k = &table[i];
+        if (strcmp(k->name, name) != 0)
+            continue;
+        if (k->type == T_INT)
+            *(int *) k->at = json_object_get_int(v);
+        else if (k->type == T_BOOL)
+            *(bool *) k->at = json_object_get_boolean(v);
+        else if (k->type == T_TEXT)
+            str_set((char **) k->at, json_object_get_string(v));
+        else
+            return set_word((int *) k->at, k->words, v);
+        return true;
+    }
+    const char *s = json_object_get_string(v);
+    if (strcmp(name, "readd") == 0)
+        knobs.readd_409 = s != NULL && strcmp(s, "409") == 0;
+    else if (strcmp(name, "reremove") == 0)
+        knobs.reremove_400 = s != NULL && strcmp(s, "400") == 0;
+    else if (strcmp(name, "rate") == 0)
+        return set_rates(v);
+    else if (strcmp(name, "log") == 0)
+        rec_quiet(!json_object_get_boolean(v));
+    else if (strcmp(name, "base_path") == 0 && s != NULL)
+        str_set(&W.base, s);
+    else if (strcmp(name, "kc_client_public_key") == 0)
+        str_set(&W.kc_pubkey, s);
+    else if (strcmp(name, "defaults") == 0)
+        knobs_default();
+    else
+        return false;
+    return true;
+}
+
+bool
+knobs_set(json_object *o, char **err)
+{
+    if (!json_object_is_type(o, json_type_object)) {
+        *err = xdup("want a JSON object of knobs");
+        return false;
+    }
+    json_object_object_foreach(o, name, v)
+    {
+        if (!set_one(name, v)) {
+            *err = xfmt("unknown knob or value: '%s'", name);
+            return false;
+        }
+    }
+    return true;
+}

@@ -23,11 +23,13 @@ enum kb_match_verdict {
     KB_MATCH_AMBIGUOUS,  /* two users for one principal or two principals for one user */
     KB_MATCH_UNKNOWN,    /* the detail that decides could not be read */
     KB_MATCH_OFF,        /* service accounts with match.service_principals = "off" */
+    KB_MATCH_GONE,       /* looked up: Keycloak's own 404; desires nothing */
 };
 
 struct kb_user_match {
     uint8_t verdict;    /* enum kb_match_verdict */
-    uint32_t principal; /* target index, or KB_NONE */
+    uint32_t principal; /* target index of the only candidate, whatever the verdict (the first one for
+                           AMBIGUOUS), or KB_NONE */
 };
 
 struct kb_desired_group {
@@ -42,6 +44,9 @@ struct kb_desired_group {
 struct kb_desired {
     struct kb_user_match *matches;   /* by realm user index */
     struct kb_desired_group *groups; /* same length and order as scope->managed */
+    /* Target principals, sorted, that a user who is excluded, locked out, ambiguous or unknown is or may be
+     * (by key, or as the ledger remembers): never removed and never added by anyone, in any group. */
+    struct kb_u32s doubtful;
     uint32_t matches_len, groups_len;
     uint32_t users_behind;   /* distinct effective people behind all rules */
     uint32_t objects_behind; /* distinct existing roles and groups behind all rules */

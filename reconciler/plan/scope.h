@@ -19,7 +19,8 @@ struct kb_binding {
     uint32_t managed; /* index into kb_scope.managed */
     uint32_t role;    /* realm role index or KB_NONE */
     uint32_t group;   /* realm group index or KB_NONE */
-    bool gone;        /* the rule names an object that the realm does not have (role and group KB_NONE) */
+    bool gone; /* the rule names an object that the realm does not have (role and group KB_NONE); when the
+                  catalog was not read completely that is a doubt: see kb_desired_group.frozen_note */
 };
 
 struct kb_managed {
@@ -41,9 +42,17 @@ struct kb_scope {
 /* Needs roles, groups and composites in the realm. Sets role->wanted and group->wanted of what must be read:
  * for a role R every role in Up(R) and every group at or below one that carries such a role; for a path the
  * group, with subgroups its descendants. `target` picks the rules; several calls (one a target) add up in
- * `wanted`. A group named by two rules that disagree after {n} was filled in is KB_E_CONFIG. */
+ * `wanted`. KB_E_CONFIG: a group named by two rules that disagree after {n} was filled in, or a name that is
+ * empty or too long. exclude.roles and exclude.paths are exact names or globs and take effect on globs only:
+ * a rule that names its role or path means it. */
 int kb_scope_resolve(const struct kb_rules *rules, const char *target, struct kb_realm *realm,
                      struct kb_scope *ret, struct kb_error *err);
 void kb_scope_done(struct kb_scope *scope);
+
+/* "Scope over time": a group of the target that still has ledger rows and that a glob rule would name again
+ * if its role or path came back stays managed, with a gone binding, so that guard source_object_gone decides.
+ * Returns 1 when `name` is managed now (before or by this call), 0 when no rule names it: it is released. */
+int kb_scope_keep(const struct kb_rules *rules, const char *target, const char *name, struct kb_scope *scope,
+                  struct kb_error *err);
 
 #endif

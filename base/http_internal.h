@@ -77,6 +77,7 @@ struct kb_http_job {
     bool renewed; /* its one new token was used */
     bool unsure;  /* an earlier sending ended without a word whether the server acted */
     bool ready;   /* in the ready list */
+    bool unread;  /* counted in its peer's `unread` */
     bool done;    /* `error` and `answer` are final */
     bool sent;    /* the last sending may have reached the server */
     struct kb_error error;
@@ -141,8 +142,10 @@ struct kb_http_peer {
     struct kb_http_queue front[KB_HTTP_CLASS_MAX_], back[KB_HTTP_CLASS_MAX_];
     struct kb_http_queue delayed; /* sorted by not_before_at */
     unsigned queued;              /* front, back and delayed */
-    struct kb_http_slot *slots;   /* `concurrency` of them; handles are made at first use */
-    struct kb_buf url;            /* scratch */
+    unsigned unread; /* answers that are whole but not handed over: at most `concurrency`, then nothing new
+                        starts */
+    struct kb_http_slot *slots; /* `concurrency` of them; handles are made at first use */
+    struct kb_buf url;          /* scratch */
     struct kb_http_stats stats;
 };
 

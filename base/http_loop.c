@@ -173,6 +173,8 @@ fill_peer_slots(struct kb_http_peer *peer, int64_t now)
         struct kb_http_slot *slot = &peer->slots[i];
         if (slot->busy)
             continue;
+        if (peer->unread >= peer->concurrency)
+            break; /* its readers are slower than the server */
         struct kb_http_job *job = kb_http_peer_pick(peer, now);
         if (!job)
             break;
@@ -227,18 +229,20 @@ drain(struct kb_http *http)
     return freed;
 }
 
+/* Two rounds: the second puts the bytes of refilled slots on the wire. Not more, or a fast server could pile
+ * up answers that nobody has read. */
 static int
 turn(struct kb_http *http, struct kb_error *err)
 {
-    bool started = refill(http), first = true;
-    while (http->in_flight > 0 && (started || first)) {
+    (void) refill(http);
+    for (int round = 0; round < 2 && http->in_flight > 0; round++) {
         int running = 0;
         CURLMcode code = curl_multi_perform(http->multi, &running);
         if (code != CURLM_OK)
             return kb_fail(err, code == CURLM_OUT_OF_MEMORY ? KB_E_NOMEM : KB_E_BUG, "libcurl: %s",
                            curl_multi_strerror(code));
-        first = false;
-        started = drain(http) > 0 && refill(http);
+        if (drain(http) == 0 || !refill(http))
+            break;
     }
     http->turned_at = kb_mono_ms();
     return 0;
@@ -272,6 +276,8 @@ reply(struct kb_http_job *job)
             KB_F("error", final ? "" : kb_code_name(job->error.code)), KB_FN("tries", job->tries),
             KB_FN("ms", ms)),
            "%.*s", (int) strcspn(job->target, "?"), job->target);
+    if (job->unread)
+        peer->unread--;
     job->on_reply(job->userdata, &out);
     kb_http_job_free(job);
 }

@@ -100,6 +100,8 @@ finish(struct kb_http_job *job)
 {
     job->done = true;
     job->sent = job->sent || job->unsure;
+    job->unread = true;
+    job->peer->unread++;
     kb_http_ready(job);
 }
 

@@ -101,7 +101,7 @@ fill_and_rename(int dir, int fd, const char *name, const char *base, const void 
     if (!e && (fchmod(fd, mode) < 0 || fsync(fd) < 0 || renameat(dir, name, dir, base) < 0))
         e = errno;
     if (e) {
-        (void) unlinkat(dir, name, 0);
+        (void) unlinkat(dir, name, 0); /* NOLINT(clang-analyzer-core.NonNullParamChecker): errno is not 0 */
         return e;
     }
     return fsync(dir) < 0 ? errno : 0;

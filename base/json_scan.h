@@ -59,9 +59,10 @@ struct kb_scan {
         .state = KB_SCAN_VALUE, \
     }
 
-/* Reads from *p, moves it, and returns at the first event. After KB_SCAN_ERROR the scanner is of no more use.
+/* Reads from *at, moves it, and returns at the first event. After KB_SCAN_ERROR the scanner is of no more
+ * use.
  */
-enum kb_scan_event kb_scan_run(struct kb_scan *s, const char **p, const char *end);
+enum kb_scan_event kb_scan_run(struct kb_scan *s, const char **at, const char *end);
 
 /* The input ended: whether a whole document was there. A number at the root ends here. */
 bool kb_scan_complete(const struct kb_scan *s);

@@ -74,6 +74,7 @@ kb_secret_bytes(const struct kb_secret *s, size_t *ret_size)
 static int
 trim_and_check(struct kb_secret *s, const char *what, struct kb_error *err)
 {
+    /* NOLINTNEXTLINE(clang-analyzer-core.NullDereference): kb_fail never returns 0, so there is a secret */
     if (s->size > 0 && s->bytes[s->size - 1] == '\n') {
         s->size--;
         if (s->size > 0 && s->bytes[s->size - 1] == '\r')

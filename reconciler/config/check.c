@@ -251,14 +251,15 @@ static void
 check_rule_union(struct loading *l)
 {
     struct kb_rules *rules = &l->config->rules;
-    struct kb_rule **sorted = calloc(rules->rules_len + 1, sizeof(*sorted));
+    struct kb_rule **sorted =
+        calloc(rules->rules_len + 1, sizeof(*sorted)); /* NOLINT(bugprone-sizeof-expression) */
     if (!sorted) {
         l->nomem = true;
         return;
     }
     for (size_t i = 0; i < rules->rules_len; i++)
         sorted[i] = &rules->rules[i];
-    qsort(sorted, rules->rules_len, sizeof(*sorted), by_group);
+    qsort(sorted, rules->rules_len, sizeof(*sorted), by_group); /* NOLINT(bugprone-sizeof-expression) */
     for (size_t i = 1; i < rules->rules_len; i++)
         if (set(sorted[i]->group) && !strcmp(sorted[i - 1]->group, sorted[i]->group))
             check_rule_pair(l, sorted[i - 1], sorted[i]);

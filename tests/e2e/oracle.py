@@ -5,6 +5,7 @@ itself: `/users/{id}/role-mappings/realm/composite` and `/users/{id}/groups`, wh
 two share no code and no endpoint but the group tree. Meaning of rules and keys: the contract, section 3.
 """
 
+import collections
 import concurrent.futures
 import re
 import threading
@@ -142,16 +143,18 @@ def members_of(world, rule):
                 group = name_for(rule["group"], match.groups())
                 out.setdefault(group, set()).update(person for person in world.people if role["name"] in person.roles)
     else:
+        shared = {path for path, count in collections.Counter(group["path"] for group in world.groups).items() if count > 1}
         for group in world.groups:
             if "path" in rule:
                 name = rule["group"] if group["path"] == rule["path"] else None
             else:
                 stars = path_match(rule["path_glob"], world.names(group["id"]))
                 name = None if stars is None else name_for(rule["group"], stars)
-            if name is None:
+            if name is None or (name in out and out[name] is None):
                 continue
-            if "path" in rule and name in out:
-                return {name: None}  # two groups of one path: which one is meant cannot be said
+            if group["path"] in shared:  # two groups of one path: which one is meant cannot be said
+                out[name] = None
+                continue
             ids = world.below(group["id"]) if rule.get("subgroups") else {group["id"]}
             out.setdefault(name, set()).update(person for person in world.people if ids & person.groups)
     return out

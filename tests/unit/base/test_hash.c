@@ -61,18 +61,9 @@ test_done_and_after(void **state)
 static void
 test_unhex_refuses(void **state)
 {
-    static const char *const bad[] = {"",
-                                      "0",
-                                      "01",
-                                      "012",
-                                      "012g",
-                                      "01AB",
-                                      "01ab0",
-                                      "01ab00",
-                                      " 1ab",
-                                      "0x12",
-                                      "01\xff"
-                                      "b"};
+    static const char high[] = {'0', '1', (char) 0xff, 'b', '\0'};
+    static const char *const bad[] = {"",      "0",      "01",   "012",  "012g", "01AB",
+                                      "01ab0", "01ab00", " 1ab", "0x12", high};
     uint8_t bytes[2];
 
     (void) state;

@@ -1,9 +1,46 @@
-/* base/json.c: typed getters. */
+/* base/json.c: whole documents, and typed getters. */
 #include "base/ban.h"
 
 #include "base/json.h"
 
+#include "base/json_build.h"
+#include "base/json_scan.h"
+
 #include <json-c/json.h>
+
+int
+kb_json_parse(const char *bytes, size_t len, struct json_object **ret, struct kb_error *err)
+{
+    struct kb_scan scan = KB_SCAN_INIT;
+    KB_CLEANUP(kb_buf) struct kb_buf scratch = KB_BUF_INIT(0);
+    const char *p = bytes, *begin = bytes, *end = len ? bytes + len : bytes, *last = end;
+    struct json_object *obj = NULL;
+    enum kb_scan_event event;
+    int r;
+
+    if (len == 0)
+        return kb_fail(err, KB_E_PROTOCOL, "not JSON: empty");
+    do {
+        event = kb_scan_run(&scan, &p, end);
+        if (event == KB_SCAN_BEGIN)
+            begin = p;
+        else if (event == KB_SCAN_END)
+            last = p;
+    } while (event != KB_SCAN_MORE && event != KB_SCAN_ERROR);
+    if (event == KB_SCAN_ERROR)
+        return kb_fail(err, KB_E_PROTOCOL, "not JSON: %s at byte %zu", scan.error, (size_t) (p - bytes) - 1);
+    if (!kb_scan_complete(&scan))
+        return kb_fail(err, KB_E_PROTOCOL, "not JSON: it ends too early, after %zu bytes", len);
+    r = kb_json_build(begin, (size_t) (last - begin), scan.high, &scratch, &obj, err);
+    if (r < 0)
+        return r;
+    if (!obj)
+        return kb_fail(err, KB_E_PROTOCOL, "null where a document is wanted");
+    *ret = obj;
+    return 0;
+}
+
+/* ---- getters ---- */
 
 static const char *
 kind(const struct json_object *obj)

@@ -1,6 +1,6 @@
 /* base/json_array.c: an array that is decoded while it arrives.
  *
- * One pass. Bytes of an element go to json-c from the fed buffer when the element lies whole in it, otherwise
+ * One pass. An element is built from the fed buffer when the element lies whole in it, otherwise
  * from `side`. With a key, the bytes of the object around the array are kept in `outer`, the array replaced
  * by null, and parsed at the end. The result, errors included, does not depend on how the bytes are cut:
  * every limit is checked at the same byte.
@@ -9,10 +9,9 @@
 
 #include "base/json.h"
 
-#include "base/json_parse.h"
+#include "base/json_build.h"
 #include "base/json_scan.h"
 
-#include <json-c/json_tokener.h>
 #include <limits.h>
 
 #define ARRAY_PLACEHOLDER "null"
@@ -24,8 +23,7 @@ struct kb_json_array {
     size_t element_max;
     kb_json_element_fn fn;
     void *userdata;
-    struct json_tokener *tok;
-    struct kb_buf side, outer;
+    struct kb_buf side, outer, scratch;
 
     struct kb_scan scan;
     enum place place;
@@ -33,8 +31,7 @@ struct kb_json_array {
     bool in_element;
     size_t key_start;   /* in `outer`, of the key being read */
     bool wanted, found; /* the last key is ours; it was there */
-    size_t outer_keys;  /* seen before the array */
-    bool outer_high;
+    bool outer_high;    /* seen before the array */
     struct json_object *outer_obj;
     struct kb_error failure; /* code KB_OK: none; sticky */
 };
@@ -53,11 +50,10 @@ kb_json_array_new(const char *key, size_t element_max, kb_json_element_fn fn, vo
     a->element_max = element_max;
     a->fn = fn;
     a->userdata = userdata;
-    a->tok = kb_json_tokener_new();
     a->key = key ? kb_strndup(key, strlen(key)) : NULL;
     kb_buf_init(&a->side, element_max);
     kb_buf_init(&a->outer, element_max + sizeof(ARRAY_PLACEHOLDER));
-    if (!a->tok || (key && !a->key))
+    if (key && !a->key)
         return kb_fail(err, KB_E_NOMEM, "out of memory for JSON");
     kb_json_array_reset(a);
     *ret = kb_steal(&a);
@@ -73,7 +69,7 @@ kb_json_array_reset(struct kb_json_array *a)
     kb_buf_clear(&a->outer);
     a->scan = (struct kb_scan) KB_SCAN_INIT;
     a->place = AT_ROOT;
-    a->index = a->offset = a->key_start = a->outer_keys = 0;
+    a->index = a->offset = a->key_start = 0;
     a->in_element = a->wanted = a->found = a->outer_high = false;
     a->failure.code = KB_OK;
 }
@@ -84,10 +80,9 @@ kb_json_array_free(struct kb_json_array *a)
     if (!a)
         return;
     json_object_put(a->outer_obj);
-    if (a->tok)
-        json_tokener_free(a->tok);
     kb_buf_done(&a->side);
     kb_buf_done(&a->outer);
+    kb_buf_done(&a->scratch);
     free(a->key);
     free(a);
 }
@@ -103,7 +98,7 @@ static int
 deliver(struct kb_json_array *a, const char *bytes, size_t len, struct kb_error *err)
 {
     KB_CLEANUP(json) struct json_object *obj = NULL;
-    int r = kb_json_build(a->tok, bytes, len, a->scan.keys, a->scan.high, &obj, err);
+    int r = kb_json_build(bytes, len, a->scan.high, &a->scratch, &obj, err);
 
     if (r < 0)
         return kb_fail_prefix(err, "%s[%zu]", a->key ? a->key : "", a->index);
@@ -120,7 +115,7 @@ look_at_key(struct kb_json_array *a, struct kb_error *err)
     KB_CLEANUP(json) struct json_object *text = NULL;
 
     if (memchr(raw, '\\', len)) {
-        int r = kb_json_build(a->tok, raw, len, 0, true, &text, err);
+        int r = kb_json_build(raw, len, true, &a->scratch, &text, err);
         if (r < 0)
             return r;
         a->wanted = strcmp(json_object_get_string(text), a->key) == 0;
@@ -178,7 +173,6 @@ begin_list(struct kb_json_array *a, char c, struct kb_error *err)
     kb_buf_adds(&a->outer, ARRAY_PLACEHOLDER);
     if (a->outer.failed)
         return no_memory(err);
-    a->outer_keys = a->scan.keys;
     a->outer_high = a->scan.high;
     a->wanted = false;
     a->found = true;
@@ -194,7 +188,6 @@ end_list(struct kb_json_array *a)
         a->place = BEHIND;
         return;
     }
-    a->scan.keys = a->outer_keys;
     a->scan.high = a->outer_high;
     a->place = IN_OUTER;
     a->scan.watch = 1;
@@ -214,7 +207,6 @@ take_event(struct kb_json_array *a, enum kb_scan_event event, const char *piece,
         if (a->place == IN_OUTER)
             return a->wanted ? begin_list(a, *p, err) : 0;
         a->in_element = true;
-        a->scan.keys = 0;
         a->scan.high = false;
         return 0;
     case KB_SCAN_END:
@@ -305,8 +297,7 @@ kb_json_array_feed(struct kb_json_array *a, const char *bytes, size_t len, struc
 static int
 build_outer(struct kb_json_array *a, struct kb_error *err)
 {
-    int r = kb_json_build(a->tok, kb_buf_str(&a->outer), a->outer.len, a->scan.keys, a->scan.high,
-                          &a->outer_obj, err);
+    int r = kb_json_build(kb_buf_str(&a->outer), a->outer.len, a->scan.high, &a->scratch, &a->outer_obj, err);
 
     if (r < 0) {
         a->failure = *err;

@@ -302,7 +302,6 @@ end_string(struct kb_scan *s)
 {
     if (!s->key)
         return end_value(s);
-    s->keys++;
     s->state = KB_SCAN_COLON;
     return s->depth == s->watch ? KB_SCAN_KEY_END : KB_SCAN_MORE;
 }

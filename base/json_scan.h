@@ -1,10 +1,9 @@
 /* base/json_scan.h: a complete JSON syntax check, byte by byte where it must be; for base/json*.c only.
  *
- * Why:    json-c needs a whole element at once and is lenient; this automaton can stop after any byte, finds
- * where values begin and end, and refuses everything RFC 8259 does not allow, plus NUL and lone surrogates in
- * strings, plus nesting deeper than KB_JSON_DEPTH_MAX. It counts keys, so that a tree with fewer members
- * shows a duplicate. Not checked here: UTF-8 (`high` says whether there is anything to check). Source: RFC
- * 8259.
+ * Why:    json-c's own parser needs a whole element at once and is lenient; this automaton can stop after any
+ * byte, finds where values begin and end, and refuses everything RFC 8259 does not allow, plus NUL and lone
+ * surrogates in strings, plus nesting deeper than KB_JSON_DEPTH_MAX. Not checked here: UTF-8 (`high` says
+ * whether there is anything to check) and duplicate keys. Source: RFC 8259.
  */
 #ifndef KB_BASE_JSON_SCAN_H
 #define KB_BASE_JSON_SCAN_H
@@ -50,7 +49,6 @@ struct kb_scan {
     uint8_t step;      /* place inside an escape, a number, a literal */
     uint16_t unit;     /* the UTF-16 code unit being read */
     const char *rest;  /* of the literal */
-    size_t keys;       /* keys seen; set to 0 by the caller */
     const char *error; /* static text */
 };
 

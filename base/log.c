@@ -163,10 +163,9 @@ add_machine_line(struct kb_buf *line, enum kb_log_level level, const char *event
     bool json = state.format == KB_LOG_JSON;
     const char *sep = json ? "" : " ";
 
-    kb_buf_adds(line, json ? "{" : "");
-    add_pair(line, "level", level_names[level]);
-    kb_buf_adds(line, sep);
-    add_pair(line, "event", event);
+    /* two literals: they need no escaping and so come out even without memory for it */
+    kb_buf_addf(line, json ? "{\"level\":\"%s\",\"event\":\"%s\"" : "level=%s event=%s", level_names[level],
+                event);
     if (*state.run) {
         kb_buf_adds(line, sep);
         add_pair(line, "run", state.run);

@@ -2,10 +2,12 @@
 
 #include "base/json_build.h"
 
-#include "base/json.h"
+#include "base/mem.h"
 #include "base/str.h"
 
 #include <json-c/json.h>
+
+KB_DEFINE_CLEANUP(tree, struct json_object *, json_object_put)
 
 /* Positions never pass `end`; a byte that the scanner cannot have let through is a bug of ours. */
 struct builder {
@@ -225,7 +227,7 @@ build_word(struct builder *b, struct json_object **ret, struct kb_error *err)
 static int
 build_member(struct builder *b, struct json_object *obj, struct kb_error *err)
 {
-    KB_CLEANUP(json) struct json_object *value = NULL;
+    KB_CLEANUP(tree) struct json_object *value = NULL;
     KB_CLEANUP(kb_free) char *long_key = NULL;
     char short_key[64];
     const char *key = "";
@@ -269,7 +271,7 @@ build_container(struct builder *b, struct json_object *container, char close, st
         return 0;
     }
     for (;;) {
-        KB_CLEANUP(json) struct json_object *value = NULL;
+        KB_CLEANUP(tree) struct json_object *value = NULL;
         char c;
         int r = close == '}' ? build_member(b, container, err) : build_value(b, &value, err);
         if (r < 0)
@@ -291,7 +293,7 @@ build_container(struct builder *b, struct json_object *container, char close, st
 static int
 build_value(struct builder *b, struct json_object **ret, struct kb_error *err)
 {
-    KB_CLEANUP(json) struct json_object *container = NULL;
+    KB_CLEANUP(tree) struct json_object *container = NULL;
     char c = peek(b);
     int r;
 
@@ -324,7 +326,7 @@ kb_json_build(const char *bytes, size_t len, bool high, struct kb_buf *scratch, 
               struct kb_error *err)
 {
     struct builder b = {.p = bytes, .end = bytes + len, .scratch = scratch};
-    KB_CLEANUP(json) struct json_object *obj = NULL;
+    KB_CLEANUP(tree) struct json_object *obj = NULL;
     int r;
 
     if (len > INT32_MAX)

@@ -20,8 +20,25 @@ mix(uint64_t a, uint64_t b)
     return (uint64_t) p ^ (uint64_t) (p >> 64);
 }
 
-static uint32_t
-hash(const char *s)
+/* Eight ASCII letters at once; bytes over 0x7f stay. */
+static uint64_t
+fold(uint64_t word)
+{
+    const uint64_t ones = 0x0101010101010101u;
+    uint64_t low = word & 0x7f * ones;
+    uint64_t from_a = low + (0x80 - 'A') * ones, over_z = low + (0x7f - 'Z') * ones;
+
+    return word | (~word & (from_a ^ over_z) & 0x80 * ones) >> 2;
+}
+
+static uint64_t
+same(uint64_t word)
+{
+    return word;
+}
+
+static inline uint32_t
+hash_with(const char *s, uint64_t (*map)(uint64_t))
 {
     static const char seed;
     size_t len = strlen(s);
@@ -29,12 +46,24 @@ hash(const char *s)
 
     for (; len >= 8; s += 8, len -= 8) {
         memcpy(&word, s, 8);
-        h = mix(h ^ word, 0xa0761d6478bd642fu ^ (uintptr_t) &seed);
+        h = mix(h ^ map(word), 0xa0761d6478bd642fu ^ (uintptr_t) &seed);
     }
     word = 0;
     memcpy(&word, s, len);
-    h = mix(h ^ word, 0x8ebc6af09c88c6e3u);
+    h = mix(h ^ map(word), 0x8ebc6af09c88c6e3u);
     return (uint32_t) (h ^ h >> 32);
+}
+
+static uint32_t
+hash(const char *s)
+{
+    return hash_with(s, same);
+}
+
+uint32_t
+kb_hash_folded(const char *s)
+{
+    return hash_with(s, fold);
 }
 
 void

@@ -43,6 +43,10 @@ uint32_t kb_index_find(const struct kb_index *index, kb_index_key_fn key, const 
 bool kb_index_add(struct kb_index *index, kb_index_key_fn key, const void *table, uint32_t row)
     __attribute__((warn_unused_result));
 
+/* Hash of the text with ASCII letters folded, for tables that compare with kb_ascii_casecmp. Differs from run
+ * to run. */
+uint32_t kb_hash_folded(const char *s);
+
 /* A growing array of 32-bit indices. */
 struct kb_u32s {
     uint32_t *v;

@@ -2,7 +2,11 @@
  *
  * Why:    the only place that decides who belongs where. Pure.
  * Owns:   struct kb_desired owns its arrays (kb_desired_done); it borrows realm, target, rules, scope.
- * Source: interface.md section 3 "Identity", "Disabled"; keycloak-api.md 2.1.
+ * Doubts: a group is frozen unless all of this is KB_READ_COMPLETE: groups_read; for a group that a role
+ * decides also roles_read, children_read of every composite realm role (a client role's may be denied),
+ * holders_read of every role in Up and groups_read of the client roles among them, clients_read for a
+ * client_role rule (else not asked or denied is fine); members_read of every group that counts. Source:
+ * interface.md section 3 "Identity", "Disabled"; keycloak-api.md 2.1.
  */
 #ifndef KB_PLAN_DESIRED_H
 #define KB_PLAN_DESIRED_H
@@ -15,7 +19,7 @@ enum kb_match_verdict {
     KB_MATCHED,
     KB_MATCH_NOT_ASKED,
     KB_MATCH_EXCLUDED,   /* exclude.users: left alone in both directions */
-    KB_MATCH_DISABLED,   /* desires nothing */
+    KB_MATCH_DISABLED,   /* disabled, or looked up and gone (KB_USER_GONE): desires nothing */
     KB_MATCH_LOCKED_OUT, /* left alone */
     KB_MATCH_UNMATCHED,  /* no principal of that name */
     KB_MATCH_UNVERIFIED, /* match.verified_email_only */
@@ -23,7 +27,6 @@ enum kb_match_verdict {
     KB_MATCH_AMBIGUOUS,  /* two users for one principal or two principals for one user */
     KB_MATCH_UNKNOWN,    /* the detail that decides could not be read */
     KB_MATCH_OFF,        /* service accounts with match.service_principals = "off" */
-    KB_MATCH_GONE,       /* looked up: Keycloak's own 404; desires nothing */
 };
 
 struct kb_user_match {

@@ -115,6 +115,29 @@ test_index(void **state)
 }
 
 static void
+test_hash_folded(void **state)
+{
+    char a[40], b[40];
+
+    (void) state;
+    for (unsigned c = 1; c < 256; c++) { /* each byte, at each place of a word and of the rest */
+        for (unsigned at = 0; at < 19; at++) {
+            memset(a, 'k', 19), a[19] = '\0';
+            memcpy(b, a, sizeof(b));
+            a[at] = (char) c;
+            b[at] = (char) (c >= 'A' && c <= 'Z' ? c + 32 : c >= 'a' && c <= 'z' ? c - 32 : c);
+            assert_int_equal(kb_hash_folded(a), kb_hash_folded(b));
+            b[at] = (char) (c ^ 0x80);
+            if (c != 0x80 && kb_hash_folded(a) == kb_hash_folded(b)) /* 2^-32 by chance, always by mistake */
+                fail_msg("byte %u folds into %u", c, c ^ 0x80);
+        }
+    }
+    assert_int_not_equal(kb_hash_folded("@"), kb_hash_folded("`"));
+    assert_int_not_equal(kb_hash_folded("["), kb_hash_folded("{"));
+    assert_int_not_equal(kb_hash_folded(""), kb_hash_folded("a"));
+}
+
+static void
 test_u32s(void **state)
 {
     static const uint32_t lens[] = {0, 1, 2, 3, 127, 128, 129, 5000};
@@ -153,10 +176,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_texts_stay),
-        cmocka_unit_test(test_text_limits),
-        cmocka_unit_test(test_index),
-        cmocka_unit_test(test_u32s),
+        cmocka_unit_test(test_texts_stay),  cmocka_unit_test(test_text_limits), cmocka_unit_test(test_index),
+        cmocka_unit_test(test_hash_folded), cmocka_unit_test(test_u32s),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -12,28 +12,8 @@
 #define KB_PLAN_DESIRED_H
 
 #include "model/target.h"
+#include "reconciler/plan/match.h"
 #include "reconciler/plan/scope.h"
-
-/* Who is behind a user, judged once for all groups. */
-enum kb_match_verdict {
-    KB_MATCHED,
-    KB_MATCH_NOT_ASKED,
-    KB_MATCH_EXCLUDED,   /* exclude.users: left alone in both directions */
-    KB_MATCH_DISABLED,   /* disabled, or looked up and gone (KB_USER_GONE): desires nothing */
-    KB_MATCH_LOCKED_OUT, /* left alone */
-    KB_MATCH_UNMATCHED,  /* no principal of that name */
-    KB_MATCH_UNVERIFIED, /* match.verified_email_only */
-    KB_MATCH_NO_KEY,     /* no e-mail, no attribute: nothing to compare */
-    KB_MATCH_AMBIGUOUS,  /* two users for one principal or two principals for one user */
-    KB_MATCH_UNKNOWN,    /* the detail that decides could not be read */
-    KB_MATCH_OFF,        /* service accounts with match.service_principals = "off" */
-};
-
-struct kb_user_match {
-    uint8_t verdict;    /* enum kb_match_verdict */
-    uint32_t principal; /* target index of the only candidate, whatever the verdict (the first one for
-                           AMBIGUOUS), or KB_NONE */
-};
 
 struct kb_desired_group {
     uint32_t managed;     /* scope index, same order */
@@ -59,10 +39,5 @@ struct kb_desired {
 int kb_desired_make(const struct kb_rules *rules, const struct kb_scope *scope, const struct kb_realm *realm,
                     const struct kb_target *target, struct kb_desired *ret, struct kb_error *err);
 void kb_desired_done(struct kb_desired *desired);
-
-/* The key a user is compared by: the first of match.users that is present; NULL when none is. Borrowed from
- * realm. */
-const char *kb_match_key(const struct kb_rules *rules, const struct kb_realm *realm,
-                         const struct kb_user *user);
 
 #endif

@@ -41,7 +41,7 @@ word(const char **p)
 {
     *p += strspn(*p, " ");
     size_t n = strcspn(*p, " ");
-    char *w = xfmt("%.*s", (int) n, *p);
+    char *w = xsub(*p, n);
     *p += n;
     return w;
 }
@@ -58,7 +58,7 @@ value(const char **p)
             q += q[0] == '\\' && q[1] != '\0' ? 2 : 1;
         if (*q != '"')
             return NULL;
-        char *text = xfmt("%.*s", (int) (q + 1 - *p), *p);
+        char *text = xsub(*p, (size_t) (q + 1 - *p));
         json_object *o = json_parse(text);
         free(text);
         char *v = o == NULL ? NULL : xdup(json_object_get_string(o));
@@ -68,7 +68,7 @@ value(const char **p)
     }
     if (!knobs.filter_strict && **p == '\'') {
         size_t n = strcspn(*p + 1, "'");
-        char *v = xfmt("%.*s", (int) n, *p + 1);
+        char *v = xsub(*p + 1, n);
         *p += n + 1 + ((*p)[n + 1] == '\'');
         return v;
     }

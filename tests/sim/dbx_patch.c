@@ -133,7 +133,7 @@ value_filter(const char *path, const char *attr)
     size_t h = strlen(head), n = strlen(path);
     char *v = NULL;
     if (n >= h + 2 && strncmp(path, head, h) == 0 && strcmp(path + n - 2, "\"]") == 0) {
-        v = xfmt("%.*s", (int) (n - h - 2), path + h);
+        v = xsub(path + h, (size_t) (n - h - 2));
         if (strpbrk(v, "\"\\") != NULL) {
             free(v);
             v = NULL;

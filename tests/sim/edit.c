@@ -201,7 +201,7 @@ group_op(struct edit *e)
         const char *path = text(e->o, "group"), *parent = text(e->o, "parent"), *name = text(e->o, "name");
         char *up = parent != NULL ? xdup(parent)
                    : path != NULL && strrchr(path, '/') != NULL
-                       ? xfmt("%.*s", (int) (strrchr(path, '/') - path), path)
+                       ? xsub(path, (size_t) (strrchr(path, '/') - path))
                        : xdup("");
         int p = up[0] == '\0' ? -1 : group_find(up);
         if (up[0] != '\0' && p < 0)

@@ -42,7 +42,7 @@ req_split(struct req *r, size_t skip)
         char *text = pct_decode(p, n, false);
         if (text == NULL)
             return false;
-        r->raw[r->nseg] = xfmt("%.*s", (int) n, p);
+        r->raw[r->nseg] = xsub(p, n);
         r->seg[r->nseg++] = text;
         p += n + (p[n] == '/');
     }
@@ -238,7 +238,7 @@ static enum MHD_Result
 serve(struct req *r)
 {
     const char *q = strchr(r->uri, '?');
-    r->path = q == NULL ? xdup(r->uri) : xfmt("%.*s", (int) (q - r->uri), r->uri);
+    r->path = q == NULL ? xdup(r->uri) : xsub(r->uri, (size_t) (q - r->uri));
     r->query = xdup(q == NULL ? "" : q + 1);
     if (strncmp(r->path, "/_sim/", 6) == 0) {
         control_answer(r);
@@ -346,7 +346,7 @@ http_start(enum side side, int port, const char *cert_key)
     char *cert = NULL, *key = NULL;
     if (cert_key != NULL) {
         const char *colon = strchr(cert_key, ':');
-        char *path = colon == NULL ? NULL : xfmt("%.*s", (int) (colon - cert_key), cert_key);
+        char *path = colon == NULL ? NULL : xsub(cert_key, (size_t) (colon - cert_key));
         size_t n = 0;
         cert = path == NULL ? NULL : read_file(path, &n);
         key = colon == NULL ? NULL : read_file(colon + 1, &n);

@@ -246,31 +246,23 @@ kc_user_row(struct buf *b, int user, const struct shape *shape)
 static bool
 path_ok(struct req *r)
 {
-    for (const char *p = r->path; *p != '\0'; p++) {
-        if (*p == ';') {
-            answer(r, 400, "application/json",
-                   "{\"error\":\"invalidCharacter\",\"error_description\":\"Request path contains invalid "
-                   "character ';'\"}");
-            return false;
-        }
-        if (*p == '%' && (strspn(p + 1, "0123456789abcdefABCDEF") < 2)) {
-            answer(r, 400, "", "%s", "");
-            return false;
-        }
-        if (*p != '/')
-            continue;
+    bool semicolon = strchr(r->path, ';') != NULL, escape = false, dots = false;
+    for (const char *p = r->path; *p != '\0'; p++)
+        escape = escape || (*p == '%' && strspn(p + 1, "0123456789abcdefABCDEF") < 2);
+    for (const char *p = r->path; !escape && (p = strchr(p, '/')) != NULL; p++) {
         size_t n = strcspn(p + 1, "/");
         char *seg = pct_decode(p + 1, n, false);
-        bool dots = seg == NULL || strcmp(seg, ".") == 0 || strcmp(seg, "..") == 0;
+        dots = dots || seg == NULL || strcmp(seg, ".") == 0 || strcmp(seg, "..") == 0 || p[1] == '/';
         free(seg);
-        if (dots || (n == 0 && p[1] == '/')) {
-            answer(
-                r, 400, "application/json",
-                "{\"error\":\"missingNormalization\",\"error_description\":\"Request path not normalized\"}");
-            return false;
-        }
     }
-    return true;
+    const char *name = semicolon ? "invalidCharacter" : "missingNormalization";
+    const char *text =
+        semicolon ? "Request path contains invalid character ';'" : "Request path not normalized";
+    if (semicolon || dots)
+        answer(r, 400, "application/json", "{\"error\":\"%s\",\"error_description\":\"%s\"}", name, text);
+    else if (escape)
+        answer(r, 400, "", "%s", "");
+    return !semicolon && !dots && !escape;
 }
 
 static void

@@ -39,7 +39,7 @@ want_of(const struct req *r)
         size_t n = strlen(t);
         while (n > 0 && t[n - 1] == ' ')
             n--;
-        char *trimmed = xfmt("%.*s", (int) n, t);
+        char *trimmed = xsub(t, n);
         free(w.text);
         w.text = trimmed;
     }
@@ -52,7 +52,7 @@ attr_match(const struct attrs *a, const char *q)
     const char *colon = strchr(q, ':');
     if (colon == NULL || colon == q || colon[1] == '\0')
         return true;
-    char *key = xfmt("%.*s", (int) (colon - q), q);
+    char *key = xsub(q, (size_t) (colon - q));
     const struct attr *x = attr_get(a, key);
     free(key);
     for (int i = 0; x != NULL && i < x->n; i++)

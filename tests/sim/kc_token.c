@@ -182,8 +182,8 @@ out:
 static bool
 form_ok(struct req *r, const char *form)
 {
-    for (const char *p = form; *p != '\0'; p += strcspn(p, "&") + (strchr(p, '&') != NULL)) {
-        char *name = xfmt("%.*s", (int) strcspn(p, "=&"), p);
+    for (size_t at = 0; form[at] != '\0'; at += strcspn(form + at, "&"), at += form[at] == '&') {
+        char *name = xsub(form + at, strcspn(form + at, "=&"));
         int n = query_count(form, name);
         free(name);
         if (n > 1) {

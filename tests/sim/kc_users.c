@@ -74,7 +74,7 @@ q_ok(const struct user *u, const char *q)
     const char *colon = q == NULL ? NULL : strchr(q, ':');
     if (colon == NULL || colon == q || colon[1] == '\0')
         return true;
-    char *key = xfmt("%.*s", (int) (colon - q), q);
+    char *key = xsub(q, (size_t) (colon - q));
     const struct attr *x = attr_get(&u->attrs, key);
     free(key);
     for (int i = 0; x != NULL && i < x->n; i++)

@@ -191,7 +191,7 @@ wait_for_end(int signals)
 static char *
 ca_of(const char *cert_key)
 {
-    return cert_key == NULL ? NULL : xfmt("%.*s", (int) strcspn(cert_key, ":"), cert_key);
+    return cert_key == NULL ? NULL : xsub(cert_key, strcspn(cert_key, ":"));
 }
 
 static int

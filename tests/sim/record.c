@@ -51,7 +51,7 @@ redact(const struct req *r)
         return xdup("");
     size_t n = strlen(r->path);
     if ((n < 6 || strcmp(r->path + n - 6, "/token") != 0) && strstr(r->path, "/introspect") == NULL)
-        return xfmt("%.*s", (int) r->body.len, r->body.p);
+        return xsub(r->body.p, r->body.len);
     struct buf b = {0};
     for (const char *p = r->body.p; *p != '\0';) {
         size_t k = strcspn(p, "&");

@@ -47,6 +47,15 @@ xdup(const char *s)
 }
 
 char *
+xsub(const char *s, size_t n)
+{
+    char *t = xalloc(n + 1);
+    if (n > 0)
+        memcpy(t, s, n);
+    return t;
+}
+
+char *
 xfmt(const char *fmt, ...)
 {
     va_list ap;

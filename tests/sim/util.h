@@ -37,6 +37,7 @@ struct rng {
 void *xalloc(size_t size); /* zeroed */
 void *xgrow(void *p, int need, int *cap, size_t item);
 char *xdup(const char *s); /* NULL stays NULL */
+char *xsub(const char *s, size_t n); /* the first n bytes */
 char *xfmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
 void str_set(char **field, const char *s); /* frees the old text, copies the new one */
 

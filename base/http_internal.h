@@ -2,11 +2,15 @@
  *
  * Why:     the loop is one machine in several small files: http_loop.c turns it, http_peer.c holds what
  * waits, http_setup.c dresses libcurl's handles, http_transfer.c listens to them, http_outcome.c judges how
- * one ended, http_token.c gets tokens. Life of a request (struct kb_http_job): queued -> in a slot -> ready
- * (bytes or an end to hand over) -> freed after its reply; or in a slot -> delayed -> queued again. It is in
- * exactly one of these lists, except that a job in a slot may also be in the ready list while its body
- * streams. Owns:    kb_http owns peers, timers; a peer owns slots, queues, header lists; a job owns its
- * response. Units:   *_at: monotonic milliseconds of base/clock.
+ * one ended, http_deliver.c hands over, http_token.c gets tokens.
+ *
+ * Life of a request (struct kb_http_job): queued, in a slot, ready (bytes or an end to hand over), freed
+ * after its reply; or in a slot, delayed, queued again. It is in exactly one of these lists, except that a
+ * job in a slot may also be in the ready list while its body streams.
+ *
+ * Owns:    kb_http owns peers and timers; a peer owns slots, queues, header lists; a job owns its response.
+ *
+ * Units:   *_at: monotonic milliseconds of base/clock.
  */
 #ifndef KB_BASE_HTTP_INTERNAL_H
 #define KB_BASE_HTTP_INTERNAL_H
@@ -18,9 +22,8 @@
 #include <curl/curl.h>
 
 #define KB_HTTP_PIECE_SIZE ((size_t) 256 * 1024) /* most bytes of a body that wait for their reader */
-#define KB_HTTP_ERROR_BODY_SIZE                                                 \
-    ((size_t) 64 * 1024) /* of an unwanted status; the rest is read and dropped \
-                          */
+/* Of an unwanted status; the rest is read and dropped. */
+#define KB_HTTP_ERROR_BODY_SIZE ((size_t) 64 * 1024)
 #define KB_HTTP_HEADER_SIZE ((size_t) 64 * 1024)
 #define KB_HTTP_HEADER_LINES 256
 #define KB_HTTP_GRACE_MS 10000
@@ -214,6 +217,13 @@ void kb_http_settle(struct kb_http_slot *slot, CURLcode result);
 /* Is there time and budget for this wait? Then it is counted. */
 bool kb_http_afford(struct kb_http_peer *peer, int64_t ms, int64_t counted_ms);
 void kb_http_note_date(struct kb_http_peer *peer, int64_t date_s);
+
+/* ---- http_deliver.c ---- */
+
+/* True: something was handed over, so that there may be new work. */
+bool kb_http_deliver(struct kb_http *http);
+/* Ends a job with this error, in flight or not; its reply follows with the next delivery. */
+void kb_http_break_off(struct kb_http_job *job, const struct kb_error *why);
 
 /* ---- http_peer.c ---- */
 

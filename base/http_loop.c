@@ -7,12 +7,10 @@
 
 #include "base/clock.h"
 #include "base/http_internal.h"
-#include "base/log.h"
 
 #include <errno.h>
 #include <sys/signalfd.h>
 
-#define TURN_MS 2
 #define TIMERS_MAX 100000
 
 /* ---- life ---- */
@@ -248,120 +246,6 @@ turn(struct kb_http *http, struct kb_error *err)
     return 0;
 }
 
-/* ---- handing over ---- */
-
-static void
-reply(struct kb_http_job *job)
-{
-    static const struct kb_http_response nothing = {.retry_after_s = -1};
-    const struct kb_http_response *answer = job->answer ? job->answer : &nothing;
-    struct kb_http_peer *peer = job->peer;
-    bool final = job->error.code == KB_OK;
-    int64_t ms = kb_mono_ms() - job->submitted_at;
-    bool collected = final && answer->body && !(job->on_data && answer->status == 200);
-    const struct kb_http_reply out = {
-        .error = &job->error,
-        .status = final ? answer->status : job->error.status,
-        .sent = job->sent,
-        .body = collected ? answer->body : "",
-        .body_size = collected ? answer->len : 0,
-        .request_id = answer->request_id,
-        .redirect_host = answer->redirect_host,
-        .date_s = answer->date_s,
-        .tries = job->tries,
-        .ms = ms,
-    };
-    KB_LOG(KB_LOG_DEBUG, "http",
-           (KB_F("peer", peer->name), KB_F("method", job->method), KB_FN("status", out.status),
-            KB_F("error", final ? "" : kb_code_name(job->error.code)), KB_FN("tries", job->tries),
-            KB_FN("ms", ms)),
-           "%.*s", (int) strcspn(job->target, "?"), job->target);
-    if (job->unread)
-        peer->unread--;
-    job->on_reply(job->userdata, &out);
-    kb_http_job_free(job);
-}
-
-/* The reader, or libcurl, wants no more of this body. */
-static void
-break_off(struct kb_http_job *job, const struct kb_error *why)
-{
-    job->error = *why;
-    job->done = true;
-    if (job->slot)
-        kb_http_settle(job->slot, CURLE_OK); /* lands the slot and marks the job ready */
-    else
-        kb_http_ready(job);
-}
-
-/* False: the job came to its end by this. */
-static bool
-hand_over(struct kb_http_job *job)
-{
-    struct kb_http_response *answer = job->answer;
-    struct kb_error why = {0};
-    if (!job->begun && job->on_begin)
-        job->on_begin(job->userdata);
-    job->begun = true;
-    for (size_t at = 0; at < answer->len;) {
-        size_t size = answer->len - at < KB_HTTP_PIECE_SIZE ? answer->len - at : KB_HTTP_PIECE_SIZE;
-        if (job->on_data(job->userdata, answer->body + at, size, &why) < 0) {
-            break_off(job, &why);
-            return false;
-        }
-        at += size;
-    }
-    answer->len = 0;
-    if (!answer->paused)
-        return true;
-    answer->paused = false;
-    if (job->slot && curl_easy_pause(job->slot->easy, CURLPAUSE_CONT) != CURLE_OK) {
-        /* libcurl tells this caller only; the transfer would go on without the lost bytes. */
-        if (answer->flaw != KB_HTTP_FINE)
-            kb_http_explain(job->slot, answer, job->method, job->peer->base_url, CURLE_OK, &why);
-        else
-            (void) kb_fail(&why, KB_E_NET, "%s: the answer broke off", job->peer->name);
-        break_off(job, &why);
-        return false;
-    }
-    return true;
-}
-
-static void
-deliver_one(struct kb_http_job *job)
-{
-    bool streams = job->on_data && job->answer && job->answer->status == 200;
-    if (job->slot && !job->done) {
-        if (streams && job->answer->len)
-            (void) hand_over(job);
-        return;
-    }
-    if (!job->done)
-        return; /* it waits for another try: what it had got is void */
-    if (job->error.code == KB_OK && streams && !hand_over(job))
-        return;
-    reply(job);
-}
-
-/* True: something was handed over, so that there may be new work. */
-static bool
-deliver(struct kb_http *http)
-{
-    bool any = false;
-    for (struct kb_http_job *job; (job = http->ready_head);) {
-        http->ready_head = job->ready_next;
-        if (!http->ready_head)
-            http->ready_tail = NULL;
-        job->ready = false;
-        job->ready_next = NULL;
-        deliver_one(job);
-        any = true;
-        if (http->in_flight && kb_mono_ms() - http->turned_at >= TURN_MS)
-            break;
-    }
-    return any;
-}
-
 /* ---- timers ---- */
 
 int
@@ -445,7 +329,7 @@ abort_in_flight(struct kb_http *http, const struct kb_error *why)
         kb_http_token_abort(peer);
         for (unsigned s = 0; s < peer->concurrency; s++)
             if (peer->slots[s].job)
-                break_off(peer->slots[s].job, why);
+                kb_http_break_off(peer->slots[s].job, why);
     }
 }
 
@@ -511,7 +395,7 @@ fall_down(struct kb_http *http, const struct kb_error *err)
     for (size_t i = 0; i < http->peers_len; i++)
         kb_http_fail_waiting(http->peers[i], err);
     abort_in_flight(http, err);
-    while (deliver(http)) {
+    while (kb_http_deliver(http)) {
         for (size_t i = 0; i < http->peers_len; i++)
             kb_http_fail_waiting(http->peers[i], err);
     }
@@ -538,7 +422,7 @@ kb_http_run(struct kb_http *http, struct kb_error *err)
         r = turn(http, err);
         if (r < 0)
             break;
-        if (deliver(http) || moved)
+        if (kb_http_deliver(http) || moved)
             continue;
         if (!work_left(http))
             break;

@@ -6,12 +6,23 @@
 #include "base/http_internal.h"
 #include "base/random.h"
 
-/* libcurl's text without the words that only libcurl's authors need. */
+/* libcurl's text without the words that only libcurl's authors need, and with the cure where there is one. */
 static const char *
-cause_of(const struct kb_http_slot *slot, CURLcode result)
+cause_of(const struct kb_http_slot *slot, CURLcode result, const char **ret_cure)
 {
     static const char *const noise[] = {"SSL certificate problem: ", "SSL: "};
     const char *detail = slot->detail[0] ? slot->detail : curl_easy_strerror(result);
+    *ret_cure = "";
+    if (result == CURLE_ABORTED_BY_CALLBACK)
+        return "the connection broke before an answer came";
+    if (result == CURLE_PARTIAL_FILE)
+        return "the answer was cut off";
+    if (result == CURLE_PEER_FAILED_VERIFICATION &&
+        (strstr(detail, "issuer") || strstr(detail, "self-signed")))
+        *ret_cure = " (no trusted authority signed it; ca_file can name another one)";
+    const char *openssl = strstr(detail, "SSL routines::");
+    if (openssl)
+        return openssl + strlen("SSL routines::");
     for (size_t i = 0; i < KB_LEN(noise); i++)
         if (strncmp(detail, noise[i], strlen(noise[i])) == 0)
             return detail + strlen(noise[i]);
@@ -44,7 +55,7 @@ kb_http_explain(const struct kb_http_slot *slot, const struct kb_http_response *
     case KB_HTTP_BODY_OVER:
         (void) kb_fail(ret, KB_E_PROTOCOL, "%s: %s %.*s: the answer is larger than the limit of %zu bytes",
                        name, method, len, url,
-                       slot->job ? slot->peer->max_body_size : KB_HTTP_ERROR_BODY_SIZE);
+                       slot == &slot->peer->token.slot ? KB_HTTP_ERROR_BODY_SIZE : slot->peer->max_body_size);
         return;
     case KB_HTTP_HEADERS_OVER:
         (void) kb_fail(ret, KB_E_PROTOCOL, "%s: %s %.*s: the answer has too many header lines", name, method,
@@ -60,12 +71,9 @@ kb_http_explain(const struct kb_http_slot *slot, const struct kb_http_response *
         code = KB_E_NOMEM;
     else if (result == CURLE_WEIRD_SERVER_REPLY || result == CURLE_UNSUPPORTED_PROTOCOL)
         code = KB_E_PROTOCOL; /* not HTTP/1.x at all */
-    const char *cause = cause_of(slot, result);
-    if (result == CURLE_ABORTED_BY_CALLBACK)
-        cause = "the connection broke before an answer came";
-    else if (result == CURLE_PARTIAL_FILE)
-        cause = "the answer was cut off";
-    (void) kb_fail(ret, code, "%s: %s %.*s: %s", name, method, len, url, cause);
+    const char *cure = "", *cause = cause_of(slot, result, &cure);
+    (void) kb_fail(ret, code, "%s: %s %.*s: %s%s%s", name, method, len, url,
+                   result == CURLE_SSL_CONNECT_ERROR ? "TLS: " : "", cause, cure);
     ret->sub = (int) result;
     ret->retry = kb_http_again_curl(result, slot->detail);
 }

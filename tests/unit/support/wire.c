@@ -6,6 +6,7 @@
 #include <netinet/in.h>
 #include <poll.h>
 #include <pthread.h>
+#include <signal.h>
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -211,6 +212,9 @@ static void *
 run(void *userdata)
 {
     struct wire *w = userdata;
+    sigset_t all; /* a signal of the test is for the test's thread */
+    (void) sigfillset(&all);
+    (void) pthread_sigmask(SIG_BLOCK, &all, NULL);
     for (;;) {
         struct pollfd fds[CONNECTIONS + 2] = {{.fd = w->wake[0], .events = POLLIN},
                                               {.fd = w->listener, .events = POLLIN}};

@@ -1,0 +1,221 @@
+/* base/http: the certificate matrix. There is no switch to go on, so each wrong one must end the request,
+ * once. */
+#include <setjmp.h>
+#include <stdarg.h>
+#include <stddef.h>
+#include <stdint.h>
+
+#include <cmocka.h>
+
+#include "base/file.h"
+#include "base/mem.h"
+#include "support/certs.h"
+#include "support/reader.h"
+
+#include <arpa/inet.h>
+#include <microhttpd.h>
+#include <netinet/in.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+struct server {
+    struct MHD_Daemon *daemon;
+    char url[64];
+    unsigned requests;
+    bool client_cert; /* the last request came with one */
+};
+
+static enum MHD_Result
+serve(void *userdata, struct MHD_Connection *connection, const char *url, const char *method,
+      const char *version, const char *upload, size_t *upload_size, void **state)
+{
+    (void) url;
+    (void) method;
+    (void) version;
+    (void) upload;
+    (void) upload_size;
+    if (!*state) {
+        *state = connection;
+        return MHD_YES;
+    }
+    struct server *s = userdata;
+    s->requests++;
+    char body[] = "ok";
+    struct MHD_Response *response = MHD_create_response_from_buffer(2, body, MHD_RESPMEM_MUST_COPY);
+    enum MHD_Result result = MHD_queue_response(connection, 200, response);
+    MHD_destroy_response(response);
+    return result;
+}
+
+static void
+server_open(struct server *s, const struct cert *cert, const char *chain_pem, const char *priorities)
+{
+    struct sockaddr_in address = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    s->daemon =
+        MHD_start_daemon(MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_TLS, 0, NULL, NULL, serve, s,
+                         MHD_OPTION_SOCK_ADDR, (struct sockaddr *) &address, MHD_OPTION_HTTPS_MEM_KEY,
+                         cert->key_pem, MHD_OPTION_HTTPS_MEM_CERT, chain_pem ? chain_pem : cert->pem,
+                         MHD_OPTION_HTTPS_PRIORITIES, priorities ? priorities : "NORMAL", MHD_OPTION_END);
+    assert_non_null(s->daemon);
+    const union MHD_DaemonInfo *info = MHD_get_daemon_info(s->daemon, MHD_DAEMON_INFO_BIND_PORT);
+    assert_non_null(info);
+    (void) snprintf(s->url, sizeof(s->url), "https://127.0.0.1:%u", (unsigned) info->port);
+}
+
+static struct kb_error
+ask(const char *url, const char *ca_file, struct reader *r)
+{
+    struct kb_http *http = reader_open(NULL);
+    struct kb_http_peer_opts opts = reader_peer_opts(url);
+    opts.ca_file = ca_file;
+    struct kb_http_peer *peer = reader_peer(http, &opts);
+    struct kb_error err = {0};
+    reader_get(peer, "/x?secret", r);
+    assert_int_equal(kb_http_run(http, &err), 0);
+    kb_http_free(http);
+    return r->error;
+}
+
+#define GOOD .name = "127.0.0.1", .san = "IP:127.0.0.1", .from_days = -1, .to_days = 30
+
+static void
+test_matrix(void **state)
+{
+    (void) state;
+    char path[] = "/tmp/kb-test-ca-XXXXXX";
+    int fd = mkstemp(path);
+    assert_true(fd >= 0);
+    struct cert ca =
+        cert_make(&(struct cert_spec){.name = "our CA", .from_days = -1, .to_days = 30, .ca = true}, NULL);
+    struct cert other =
+        cert_make(&(struct cert_spec){.name = "their CA", .from_days = -1, .to_days = 30, .ca = true}, NULL);
+    struct cert middle = cert_make(
+        &(struct cert_spec){.name = "our second CA", .from_days = -1, .to_days = 30, .ca = true}, &ca);
+    struct cert no_ca = cert_make(
+        &(struct cert_spec){.name = "a leaf", .san = "DNS:leaf.example", .from_days = -1, .to_days = 9}, &ca);
+    struct cert dead_ca =
+        cert_make(&(struct cert_spec){.name = "old CA", .from_days = -9, .to_days = -1, .ca = true}, &ca);
+
+    enum trust { OURS, SYSTEM };
+
+    const struct {
+        const char *name;
+        struct cert_spec spec;
+        const struct cert *issuer; /* NULL: itself */
+        const struct cert *chain;  /* sent too */
+        enum trust trust;
+        const char *priorities;
+        bool fine;
+        const char *message;
+    } table[] = {
+        {"own CA", {GOOD}, &ca, NULL, OURS, NULL, true, ""},
+        {"own CA, TLS 1.2", {GOOD}, &ca, NULL, OURS, "NORMAL:-VERS-ALL:+VERS-TLS1.2", true, ""},
+        {"own CA, two steps", {GOOD}, &middle, &middle, OURS, NULL, true, ""},
+        {"ends tomorrow",
+         {.name = "x", .san = "IP:127.0.0.1", .from_days = -1, .to_days = 1},
+         &ca,
+         NULL,
+         OURS,
+         NULL,
+         true,
+         ""},
+        {"expired",
+         {.name = "x", .san = "IP:127.0.0.1", .from_days = -9, .to_days = -1},
+         &ca,
+         NULL,
+         OURS,
+         NULL,
+         false,
+         "certificate has expired"},
+        {"not yet valid",
+         {.name = "x", .san = "IP:127.0.0.1", .from_days = 1, .to_days = 9},
+         &ca,
+         NULL,
+         OURS,
+         NULL,
+         false,
+         "certificate is not yet valid"},
+        {"other address",
+         {.name = "x", .san = "IP:127.0.0.2", .from_days = -1, .to_days = 9},
+         &ca,
+         NULL,
+         OURS,
+         NULL,
+         false,
+         "127.0.0.1"},
+        {"other name",
+         {.name = "x", .san = "DNS:sso.example", .from_days = -1, .to_days = 9},
+         &ca,
+         NULL,
+         OURS,
+         NULL,
+         false,
+         "127.0.0.1"},
+        {"name is no address",
+         {.name = "x", .san = "DNS:127.0.0.1", .from_days = -1, .to_days = 9},
+         &ca,
+         NULL,
+         OURS,
+         NULL,
+         false,
+         "127.0.0.1"},
+        {"self-signed", {GOOD}, NULL, NULL, OURS, NULL, false, "self-signed certificate"},
+        {"unknown CA", {GOOD}, &other, NULL, OURS, NULL, false, "unable to get local issuer certificate"},
+        {"unknown CA, sent along",
+         {GOOD},
+         &other,
+         &other,
+         OURS,
+         NULL,
+         false,
+         "self-signed certificate in certificate chain"},
+        {"missing step", {GOOD}, &middle, NULL, OURS, NULL, false, "unable to get local issuer certificate"},
+        {"issuer is no CA", {GOOD}, &no_ca, &no_ca, OURS, NULL, false, "certificate"},
+        {"issuer expired", {GOOD}, &dead_ca, &dead_ca, OURS, NULL, false, "certificate has expired"},
+        {"own CA, but only the system's trusted",
+         {GOOD},
+         &ca,
+         NULL,
+         SYSTEM,
+         NULL,
+         false,
+         "unable to get local issuer certificate"},
+        {"TLS 1.1", {GOOD}, &ca, NULL, OURS, "NORMAL:-VERS-ALL:+VERS-TLS1.1:%COMPAT", false, "TLS: "},
+        {"TLS 1.0", {GOOD}, &ca, NULL, OURS, "NORMAL:-VERS-ALL:+VERS-TLS1.0:%COMPAT", false, "TLS: "},
+    };
+
+    assert_int_equal(write(fd, ca.pem, strlen(ca.pem)), (ssize_t) strlen(ca.pem));
+    (void) close(fd);
+    for (size_t i = 0; i < KB_LEN(table); i++) {
+        struct server s = {0};
+        struct reader r = {0};
+        struct cert cert = cert_make(&table[i].spec, table[i].issuer);
+        char chain[8192];
+        (void) snprintf(chain, sizeof(chain), "%s%s", cert.pem, table[i].chain ? table[i].chain->pem : "");
+        server_open(&s, &cert, chain, table[i].priorities);
+        struct kb_error err = ask(s.url, table[i].trust == OURS ? path : "", &r);
+        MHD_stop_daemon(s.daemon);
+        cert_free(&cert);
+        if (r.replies != 1 || r.tries != 1 || r.sent != table[i].fine ||
+            s.requests != (table[i].fine ? 1 : 0) || err.code != (table[i].fine ? KB_OK : KB_E_NET) ||
+            err.retry || !strstr(err.msg, table[i].message) || strstr(err.msg, "secret"))
+            fail_msg("case '%s': %u tries, sent %d, %u requests, code %s: %s", table[i].name, r.tries, r.sent,
+                     s.requests, kb_code_name(err.code), err.msg);
+        if (!table[i].fine)
+            assert_int_equal(strncmp(err.msg, "acme: GET https://127.0.0.1:", 28), 0);
+    }
+    (void) unlink(path);
+    cert_free(&ca);
+    cert_free(&other);
+    cert_free(&middle);
+    cert_free(&no_ca);
+    cert_free(&dead_ca);
+}
+
+int
+main(void)
+{
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_matrix)};
+    return cmocka_run_group_tests_name("base/http tls", tests, NULL, NULL);
+}

@@ -11,7 +11,8 @@
 /* Regular files only. Over the buffer's max: KB_E_IO with a message that says so. */
 int kb_file_read(const char *path, struct kb_buf *ret, struct kb_error *err);
 
-/* Temporary file in the same directory, fsync, rename, fsync of the directory. */
+/* Temporary file in the same directory, fsync, rename, fsync of the directory. `mode` is exact, whatever the
+ * umask. Refused: a path where something else than a regular file is. A symbolic link is replaced. */
 int kb_file_write_atomic(const char *path, const void *bytes, size_t size, mode_t mode, struct kb_error *err);
 
 #endif

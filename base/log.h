@@ -33,7 +33,7 @@ void kb_log_run(const char *run_id);
 bool kb_log_enabled(enum kb_log_level level);
 enum kb_log_format kb_log_format(void);
 
-/* event: a stable literal for machines; message: a sentence for people, may be "" . */
+/* event: a stable literal for machines; message: a sentence for people; none: "%s", "". */
 void kb_log(enum kb_log_level level, const char *event, const struct kb_log_field *fields, size_t fields_len,
             const char *fmt, ...) __attribute__((format(printf, 5, 6)));
 

@@ -116,7 +116,8 @@ struct kb_plan_group {
     kb_text name;
     kb_text id; /* 0: to be created */
     bool create, privileged;
-    uint8_t state; /* worst of its operations: enum kb_op_state */
+    uint8_t state;        /* worst of its operations and its creation: enum kb_op_state */
+    uint8_t create_state; /* of the creation itself */
     char fingerprint[KB_DIGEST_SIZE];
     char precondition[KB_DIGEST_SIZE]; /* SHA-256 of the sorted member ids joined by LF */
     uint32_t precondition_members;

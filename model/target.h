@@ -12,6 +12,13 @@
 
 enum kb_principal_kind { KB_PRINCIPAL_USER, KB_PRINCIPAL_SERVICE, KB_PRINCIPAL_KIND_MAX_ };
 
+/* As in the plan's document; sorts by these words, not by the numbers. */
+static inline const char *
+kb_principal_kind_name(unsigned kind)
+{
+    return kind == KB_PRINCIPAL_SERVICE ? "service_principal" : "user";
+}
+
 struct kb_principal {
     kb_text id;      /* decimal string, 1..19 digits */
     kb_text name;    /* userName, or applicationId */

@@ -2,12 +2,16 @@
  *
  * Why:    all judgement about a membership is made here; the same inputs give the same plan byte for byte.
  * Owns:   the plan is the caller's (kb_plan_done).
+ * Before: kb_scope_keep for the name of every target group with ledger rows, so that a group whose glob's
+ * role or path has vanished is in the scope; any other group with ledger rows that the scope does not name is
+ * listed as released.
  */
 #ifndef KB_PLAN_PLANNER_H
 #define KB_PLAN_PLANNER_H
 
 #include "model/plan.h"
 #include "reconciler/plan/desired.h"
+#include "reconciler/plan/recount.h"
 
 struct kb_exception {
     const char *group;     /* displayName */
@@ -45,9 +49,5 @@ struct kb_plan_needs {
 int kb_plan_make(const struct kb_plan_input *input, struct kb_plan *ret, struct kb_plan_needs *ret_needs,
                  struct kb_error *err);
 void kb_plan_needs_done(struct kb_plan_needs *needs);
-
-/* After states changed (guards, proofs, a narrowed selection): recomputes states of groups, summary and cost.
- * Fingerprints are computed by kb_plan_make and do not depend on states. */
-void kb_plan_recount(struct kb_plan *plan);
 
 #endif

@@ -1,0 +1,155 @@
+#include "base/ban.h"
+
+#include "reconciler/plan/plan_left.h"
+
+#include "base/mem.h"
+
+#define LEFT_MAX (1u << 28)
+
+int
+kb_left_add(struct kb_plan_work *work, enum kb_left list, kb_text group, kb_text name, const char *note)
+{
+    struct kb_plan *plan = work->plan;
+
+    /* Thousands of rows may carry the same words. */
+    if (work->last_note == KB_NONE || strcmp(kb_plan_str(plan, work->last_note), note) != 0)
+        work->last_note = kb_pool_adds(&plan->pool, note);
+    if (work->last_note == KB_NONE || group == KB_NONE || name == KB_NONE ||
+        !kb_grow(&plan->left, &plan->left_cap, (size_t) plan->left_len + 1, sizeof(*plan->left), LEFT_MAX))
+        return kb_plan_nomem(work);
+    plan->left[plan->left_len++] =
+        (struct kb_left_alone){.list = (uint8_t) list, .group = group, .name = name, .note = work->last_note};
+    return 0;
+}
+
+int
+kb_left_freeze(struct kb_plan_work *work, const struct kb_plan_job *job, const char *note)
+{
+    return kb_left_add(work, KB_LEFT_FROZEN, job->text, 0, note);
+}
+
+const char *
+kb_left_unknown_note(struct kb_plan_work *work, uint32_t user, char *buf, size_t size)
+{
+    const struct kb_realm *realm = work->in->realm;
+    const struct kb_user *u = &realm->users[user];
+
+    if (u->directory)
+        kb_plan_note(buf, size, "directory ", kb_realm_str(realm, u->directory),
+                     ": what it says of this person is not witnessed");
+    else
+        kb_plan_note(buf, size, "Keycloak's details of this account could not be read", "", "");
+    return buf;
+}
+
+/* As they are called in Databricks when the match says so, else by the key that was looked for. */
+static kb_text
+person_name(struct kb_plan_work *work, uint32_t user)
+{
+    const struct kb_realm *realm = work->in->realm;
+    uint32_t principal = work->in->desired->matches[user].principal;
+    const char *key;
+
+    if (principal < work->in->target->principals_len)
+        return kb_plan_principal_text(work, principal, KB_PART_NAME);
+    key = kb_match_key(work->in->rules, realm, &realm->users[user]);
+    if (!key || realm->users[user].flags & KB_USER_SERVICE_ACCOUNT)
+        key = kb_realm_str(realm, realm->users[user].username);
+    if (!*key)
+        key = kb_realm_str(realm, realm->users[user].id);
+    return kb_pool_adds(&work->plan->pool, key);
+}
+
+static int
+left_person(struct kb_plan_work *work, const struct kb_plan_job *job, uint32_t user)
+{
+    const struct kb_user *u = &work->in->realm->users[user];
+    bool service = u->flags & KB_USER_SERVICE_ACCOUNT;
+    enum kb_left list = KB_LEFT_UNMATCHED;
+    const char *note = NULL;
+    char buf[192];
+    int r = 0;
+
+    switch ((enum kb_match_verdict) work->in->desired->matches[user].verdict) {
+    case KB_MATCH_UNMATCHED:
+        note = service ? "no Databricks service principal for it" : "no Databricks user of that name";
+        break;
+    case KB_MATCH_UNVERIFIED:
+        note = "the e-mail address is not verified in Keycloak";
+        break;
+    case KB_MATCH_NO_KEY:
+        note = "no e-mail, name or attribute in Keycloak to compare";
+        break;
+    case KB_MATCH_AMBIGUOUS:
+        list = KB_LEFT_AMBIGUOUS;
+        note = "two people in Keycloak for one in Databricks, or the other way round";
+        break;
+    case KB_MATCH_LOCKED_OUT:
+        list = KB_LEFT_LOCKED_OUT;
+        note = "locked out after failed logins; a lockout is not a decision";
+        break;
+    case KB_MATCH_UNKNOWN:
+        list = KB_LEFT_UNPROVEN;
+        note = kb_left_unknown_note(work, user, buf, sizeof(buf));
+        if (!(u->flags & (KB_USER_LOOKED_UP | KB_USER_GONE)))
+            r = kb_plan_need_lookup(work, kb_realm_str(work->in->realm, u->id));
+        break;
+    case KB_MATCHED:
+    case KB_MATCH_NOT_ASKED:
+    case KB_MATCH_EXCLUDED:
+    case KB_MATCH_DISABLED:
+    case KB_MATCH_OFF:
+        return 0;
+    }
+    return r < 0 || !note ? r : kb_left_add(work, list, job->text, person_name(work, user), note);
+}
+
+int
+kb_left_people(struct kb_plan_work *work, const struct kb_plan_job *job)
+{
+    const struct kb_desired *desired = work->in->desired;
+
+    for (uint32_t i = 0; i < job->desired->users.len; i++) {
+        uint32_t user = job->desired->users.v[i];
+        int r;
+        if (user >= desired->matches_len || (work->user_selected && !work->user_selected[user]))
+            continue;
+        r = left_person(work, job, user);
+        if (r < 0)
+            return r;
+    }
+    return 0;
+}
+
+static int
+compare_left(const void *a, const void *b, void *userdata)
+{
+    const struct kb_left_alone *x = a, *y = b;
+    const struct kb_plan *plan = userdata;
+    int c = (x->list > y->list) - (x->list < y->list);
+
+    if (!c)
+        c = strcmp(kb_plan_str(plan, x->group), kb_plan_str(plan, y->group));
+    if (!c)
+        c = strcmp(kb_plan_str(plan, x->name), kb_plan_str(plan, y->name));
+    return c ? c : strcmp(kb_plan_str(plan, x->note), kb_plan_str(plan, y->note));
+}
+
+void
+kb_left_sort(struct kb_plan *plan)
+{
+    uint32_t kept = 0;
+
+    if (!plan->left_len)
+        return;
+    qsort_r(plan->left, plan->left_len, sizeof(*plan->left), compare_left, plan);
+    for (uint32_t i = 1; i < plan->left_len; i++) {
+        const struct kb_left_alone *last = &plan->left[kept], *this = &plan->left[i];
+        if (last->list == this->list &&
+            !strcmp(kb_plan_str(plan, last->group), kb_plan_str(plan, this->group)) &&
+            !strcmp(kb_plan_str(plan, last->name), kb_plan_str(plan, this->name)))
+            continue;
+        plan->left[++kept] = *this;
+    }
+    plan->left_len = kept + 1;
+}

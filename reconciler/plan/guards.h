@@ -19,7 +19,7 @@ struct kb_history {
     int64_t window_removals; /* applied within removal_window_hours without an approval */
     int64_t managed_dropped,
         managed_last; /* managed groups dropped since the last successful run, and how many there were */
-    int64_t failed_in_a_row;
+    int64_t failed_in_a_row; /* whoever lets a run leave the quarantine passes 0 and false here */
     bool quarantined;
 };
 

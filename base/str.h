@@ -24,7 +24,8 @@ void kb_ascii_lower_inplace(char *s);
 
 /* Glob with captures. '*' matches any run; with `path` it stays within one '/' level and "**" crosses levels.
  * On a match up to KB_GLOB_CAPTURES captures are set as (offset, length) of `s`. Leftmost stars are as short
- * as possible. Works in O(len(pattern) * len(s)), with both kinds of star times the longest level. Source: interface section 3, rules. */
+ * as possible. Works in O(len(pattern) * len(s)), with both kinds of star times the longest level. Source:
+ * interface section 3, rules. */
 #define KB_GLOB_CAPTURES 9
 
 struct kb_glob_match {

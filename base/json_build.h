@@ -1,8 +1,9 @@
 /* base/json_build.h: scanned bytes to a json-c tree; for base/json*.c only.
  *
  * Why:    json-c's own parser (0.16) does not check its copies of strings and keys: without memory an id
- * becomes "" or shorter, and a key crashes it. The scanner has checked the syntax, so what is left is small,
- * exact, and twice as fast. Errors: KB_E_PROTOCOL (UTF-8, the same key twice), KB_E_NOMEM.
+ * becomes "" or shorter, and a key crashes it; and it turns the escapes of
+ * U+1D800, U+2D800, … (a legal character each) into U+FFFD. The scanner has checked the syntax, so what is
+ * left is small, exact, and twice as fast. Errors: KB_E_PROTOCOL (UTF-8, the same key twice), KB_E_NOMEM.
  * Source: tests/unit/base/test_oom.c, which found it; json_tokener.c, printbuf.c of json-c 0.16.
  */
 #ifndef KB_BASE_JSON_BUILD_H

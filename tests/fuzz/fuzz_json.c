@@ -43,7 +43,9 @@ check_document(const char *text, size_t len)
         theirs = json_tokener_parse_ex(tok, "", 1);
     if (json_tokener_get_error(tok) != json_tokener_success)
         DIE("json-c refuses it: %s\n", json_tokener_error_desc(json_tokener_get_error(tok)));
-    if (!same(ours, theirs))
+    /* json-c takes escaped U+1D8xx, U+2D8xx, … for surrogates */
+    if (!same(ours, theirs) &&
+        !strstr(json_object_to_json_string_ext(theirs, JSON_C_TO_STRING_PLAIN), "\xef\xbf\xbd"))
         DIE("json-c reads something else\n");
     if (kb_json_canonical(ours, &first, &err) == 0) {
         struct json_object *back = NULL;

@@ -7,10 +7,13 @@
 
 #include "base/file.h"
 #include "base/mem.h"
+#include "base/random.h"
 #include "tests/unit/base/scratch.h"
 
 #include <errno.h>
 #include <limits.h>
+#include <signal.h>
+#include <sys/resource.h>
 
 static void
 test_read(void **state)
@@ -98,6 +101,55 @@ test_write_refuses(void **state)
     assert_int_equal(scratch_count(), 1);
 }
 
+/* The disk is full in the middle: the old file stays as it was and nothing is left beside it. */
+static void
+test_a_cut_write_changes_nothing(void **state)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf b = KB_BUF_INIT(100);
+    struct kb_error err = {0};
+    struct rlimit old, small;
+    static const char big[20000];
+
+    (void) state;
+    assert_int_equal(kb_file_write_atomic(scratch_path("f"), "old", 3, 0600, &err), 0);
+    assert_int_equal(getrlimit(RLIMIT_FSIZE, &old), 0);
+    small = old;
+    small.rlim_cur = 10000;
+    (void) signal(SIGXFSZ, SIG_IGN);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &small), 0);
+    assert_int_equal(kb_file_write_atomic(scratch_path("f"), big, sizeof(big), 0600, &err), -KB_E_IO);
+    assert_int_equal(setrlimit(RLIMIT_FSIZE, &old), 0);
+    (void) signal(SIGXFSZ, SIG_DFL);
+    assert_int_equal(err.sub, EFBIG);
+    assert_int_equal(kb_file_read(scratch_path("f"), &b, &err), 0);
+    assert_string_equal(kb_buf_str(&b), "old");
+    assert_int_equal(scratch_count(), 1);
+}
+
+static void
+zeros(void *ret, size_t size, void *userdata)
+{
+    (void) userdata;
+    memset(ret, 0, size);
+}
+
+/* Somebody has put a link where the temporary file would be: it is not followed, and it does not stay an
+ * endless try. */
+static void
+test_a_taken_temporary_name(void **state)
+{
+    struct kb_error err = {0};
+
+    (void) state;
+    assert_int_equal(symlink("victim", scratch_path(".f.0000000000000000")), 0);
+    kb_random_set(zeros, NULL);
+    assert_int_equal(kb_file_write_atomic(scratch_path("f"), "new", 3, 0600, &err), -KB_E_IO);
+    kb_random_set(NULL, NULL);
+    assert_int_equal(err.sub, EEXIST);
+    assert_int_equal(access(scratch_path("victim"), F_OK), -1);
+    assert_int_equal(kb_file_write_atomic(scratch_path("f"), "new", 3, 0600, &err), 0);
+}
+
 int
 main(void)
 {
@@ -106,6 +158,8 @@ main(void)
         cmocka_unit_test_setup_teardown(test_read_refuses, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(test_write, scratch_make, scratch_remove),
         cmocka_unit_test_setup_teardown(test_write_refuses, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(test_a_cut_write_changes_nothing, scratch_make, scratch_remove),
+        cmocka_unit_test_setup_teardown(test_a_taken_temporary_name, scratch_make, scratch_remove),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

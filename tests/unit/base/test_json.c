@@ -6,6 +6,8 @@
 #include <cmocka.h>
 
 #include "base/json.h"
+#include "base/json_build.h"
+#include "base/unicode.h"
 
 #include <json-c/json.h>
 #include <stdio.h>
@@ -256,6 +258,87 @@ test_cut_documents(void **state)
     json_object_put(obj);
 }
 
+/* It is only called with scanned bytes; a mistake there must not become a crash or a read past the end. */
+static void
+test_the_builder_survives_anything(void **state)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf scratch = KB_BUF_INIT(0);
+    static const char *const more[] = {"{\"a",    "{\"a\":1",         "{\"a\" 1}", "[1",   "[1 2",
+                                       "\"\\u12", "\"\\ud83d\\ude\"", "\"\\",      "fals", "{",
+                                       "["};
+    size_t refused = 0;
+
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(bad_documents) + KB_LEN(more); i++) {
+        bool table = i < KB_LEN(bad_documents);
+        const char *text = table ? bad_documents[i].bytes : more[i - KB_LEN(bad_documents)];
+        size_t len = table && bad_documents[i].len ? bad_documents[i].len : strlen(text);
+        char *copy = malloc(len + 1); /* no terminator: a read behind it is seen by ASan */
+        struct json_object *obj = NULL;
+        struct kb_error err = {0};
+        copy = realloc(copy, len ? len : 1);
+        memcpy(copy, text, len);
+        if (kb_json_build(copy, len, true, &scratch, &obj, &err) < 0) {
+            assert_null(obj);
+            assert_int_not_equal(err.code, KB_OK);
+            refused++;
+        }
+        json_object_put(obj);
+        free(copy);
+    }
+    assert_true(refused > KB_LEN(bad_documents) / 2);
+}
+
+static void
+test_long_keys(void **state)
+{
+    (void) state;
+    for (size_t len = 60; len < 70; len++) {
+        char text[200], key[80];
+        struct json_object *obj = NULL;
+        struct kb_error err = {0};
+        int64_t n = 0;
+        memset(key, 'k', len);
+        key[len] = '\0';
+        (void) snprintf(text, sizeof(text), "{\"%s\":7,\"%sx\":8}", key, key);
+        assert_int_equal(kb_json_parse(text, strlen(text), &obj, &err), 0);
+        assert_int_equal(kb_json_i64(obj, "", key, KB_JSON_REQUIRED, &n, &err), 0);
+        assert_int_equal(n, 7);
+        json_object_put(obj);
+        obj = NULL;
+        (void) snprintf(text, sizeof(text), "{\"%s\":7,\"\\u006b%s\":8}", key, key + 1);
+        assert_int_equal(kb_json_parse(text, strlen(text), &obj, &err), -KB_E_PROTOCOL);
+        assert_non_null(strstr(err.msg, "twice"));
+    }
+}
+
+static void
+test_all_code_points(void **state)
+{
+    (void) state;
+    for (uint32_t c = 1; c < 0x110000; c += c < 0x3000 ? 1 : 0xfd) {
+        char text[40];
+        struct json_object *obj = NULL;
+        uint32_t got;
+        struct kb_error err = {0};
+        if (c >= 0xd800 && c < 0xe000)
+            continue;
+        if (c < 0x10000)
+            (void) snprintf(text, sizeof(text), "\"\\u%04X\"", c);
+        else
+            (void) snprintf(text, sizeof(text), "\"\\u%04x\\u%04X\"", 0xd800 + ((c - 0x10000) >> 10),
+                            0xdc00 + (c & 0x3ff));
+        assert_int_equal(kb_json_parse(text, strlen(text), &obj, &err), 0);
+        /* json-c 0.16's own parser makes U+FFFD of U+1D8xx, U+2D8xx, …: it takes them for surrogates */
+        got = 0;
+        assert_int_equal(
+            kb_utf8_next(json_object_get_string(obj), (size_t) json_object_get_string_len(obj), &got),
+            json_object_get_string_len(obj));
+        assert_int_equal(got, c);
+        json_object_put(obj);
+    }
+}
+
 /* ---- getters ---- */
 
 #define DOCUMENT                                                                                         \
@@ -411,6 +494,9 @@ main(void)
         cmocka_unit_test(test_good_documents),
         cmocka_unit_test(test_each_lone_surrogate),
         cmocka_unit_test(test_cut_documents),
+        cmocka_unit_test(test_the_builder_survives_anything),
+        cmocka_unit_test(test_long_keys),
+        cmocka_unit_test(test_all_code_points),
         cmocka_unit_test(test_getters),
         cmocka_unit_test(test_getters_refuse),
         cmocka_unit_test(test_getters_on_other_things),

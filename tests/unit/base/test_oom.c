@@ -68,7 +68,7 @@ aligned_alloc(size_t alignment, size_t size)
 
 /* A scenario writes what it saw into `ret`, of static size: the harness itself must not allocate. */
 struct seen {
-    char text[1024];
+    char text[4096];
 };
 
 typedef int (*scenario_fn)(struct seen *ret, struct kb_error *err);
@@ -134,6 +134,29 @@ parse(struct seen *ret, struct kb_error *err)
     struct json_object *obj = NULL;
     int r = kb_json_parse(DOCUMENT, strlen(DOCUMENT), &obj, err);
 
+    if (r == 0)
+        see_tree(ret, obj);
+    json_object_put(obj);
+    return r;
+}
+
+/* An array that grows, keys that are long, more members than json-c's first table holds. */
+static int
+parse_large(struct seen *ret, struct kb_error *err)
+{
+    static char text[4096];
+    struct json_object *obj = NULL;
+    size_t len = 0;
+    int r;
+
+    len += (size_t) snprintf(text + len, sizeof(text) - len, "{\"list\":[0");
+    for (int i = 1; i < 70; i++)
+        len += (size_t) snprintf(text + len, sizeof(text) - len, ",%d", i);
+    len += (size_t) snprintf(text + len, sizeof(text) - len, "]");
+    for (int i = 0; i < 20; i++)
+        len += (size_t) snprintf(text + len, sizeof(text) - len, ",\"%070d\":\"\\n\"", i);
+    len += (size_t) snprintf(text + len, sizeof(text) - len, "}");
+    r = kb_json_parse(text, len, &obj, err);
     if (r == 0)
         see_tree(ret, obj);
     json_object_put(obj);
@@ -280,6 +303,7 @@ never_wrong(scenario_fn scenario)
         never_wrong(name);                \
     }
 SCENARIO(parse)
+SCENARIO(parse_large)
 SCENARIO(feed)
 SCENARIO(canonical)
 SCENARIO(buffer)
@@ -321,6 +345,7 @@ main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_parse),
+        cmocka_unit_test(test_parse_large),
         cmocka_unit_test(test_feed),
         cmocka_unit_test(test_canonical),
         cmocka_unit_test(test_buffer),

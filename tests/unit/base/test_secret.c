@@ -8,6 +8,7 @@
 #include "base/secret.h"
 #include "tests/unit/base/scratch.h"
 
+#include <grp.h>
 #include <sys/resource.h>
 
 static int
@@ -119,6 +120,14 @@ test_owners(void **state)
     assert_int_equal(chown(path, 0, 54321), 0); /* root, but a group that is not ours */
     assert_int_equal(read_file(path, &s, &err), -KB_E_CONFIG);
     assert_non_null(strstr(err.msg, "group"));
+    /* one of our other groups, as Kubernetes' fsGroup */
+    gid_t extra = 54321;
+    assert_int_equal(setgroups(1, &extra), 0);
+    assert_int_equal(read_file(path, &s, &err), 0);
+    kb_secret_free(s);
+    s = NULL;
+    assert_int_equal(setgroups(0, NULL), 0);
+    assert_int_equal(read_file(path, &s, &err), -KB_E_CONFIG);
     assert_int_equal(chown(path, 54321, getegid()), 0); /* our group, but somebody's file */
     assert_int_equal(read_file(path, &s, &err), -KB_E_CONFIG);
     assert_int_equal(chmod(path, 0400), 0);

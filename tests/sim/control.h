@@ -10,8 +10,6 @@
 
 #include "tests/sim/util.h"
 
-#include <json-c/json.h>
-
 enum patch_reply { REPLY_204, REPLY_200_EMPTY, REPLY_200_OBJECT, REPLY_200_FULL };
 
 enum unknown_id { UNKNOWN_DROP, UNKNOWN_400, UNKNOWN_404 };
@@ -29,23 +27,21 @@ struct knobs {
     int workspace_member_status; /* 400 or 500: rule 29 */
     bool list_members, readd_409, reremove_400, resources_missing, filter_strict, wrong_urn_empties,
         extra_keys;
-    bool kc_admin_api, not_found_variant, proxy_open;
-    double rate[RATE_KINDS]; /* requests a second, 0: no limit */
-    char *content_type;      /* of Databricks answers */
-    char *retry_after;       /* "seconds", "none", or the text to send */
-    char *token_aud;         /* audience of Keycloak's tokens */
-    char *fed_audience, *fed_subject,
-        *fed_issuer;         /* the federation policy; NULL: not checked (issuer: this realm) */
+    bool kc_admin_api, not_found_variant;
+    double rate[RATE_KINDS];  /* requests a second, 0: no limit */
+    const char *content_type; /* of Databricks answers; texts are kept for ever */
+    const char *retry_after;  /* "seconds", "none", or the text to send */
+    const char *token_aud;    /* audience of Keycloak's tokens */
+    /* the federation policy; NULL: not checked, but a subject is always that of the client's account */
+    const char *fed_audience, *fed_subject, *fed_issuer;
     bool fed_account_policy; /* true: client_id must be absent */
 };
 
 extern struct knobs knobs;
 
 void knobs_default(void);
-void knobs_free(void);
 bool knobs_set(json_object *o, char **err);
 bool edit_apply(const char *json, int64_t n, char **err);
-json_object *json_parse(const char *text); /* strict; NULL: bad */
 void state_dump(struct buf *out);
 void history_dump(struct buf *out);
 

@@ -42,17 +42,8 @@ platform_error(struct req *r, int status, const char *code, const char *message)
 static const char *
 claim(json_object *o, const char *key)
 {
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : "";
-}
-
-static int64_t
-claim_num(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
+    const char *s = json_text(o, key);
+    return s != NULL ? s : "";
 }
 
 /* Rule 35: a PAT never opens account paths, the SCIM token only 2.1, a token of one level not the other. */
@@ -73,7 +64,7 @@ dbx_token_valid(struct req *r, enum level level, bool scim21)
     char *payload = jwt_payload(t);
     json_object *o = payload == NULL ? NULL : json_parse(payload);
     bool ok = o != NULL && strcmp(claim(o, "dbx"), level == LEVEL_ACCOUNT ? "account" : "workspace") == 0 &&
-              claim_num(o, "xms") > clock_unix_ms();
+              json_int(o, "xms", 0) > clock_unix_ms();
     json_object_put(o);
     free(payload);
     return ok;
@@ -114,7 +105,7 @@ exchange(struct req *r, const char *form)
     const char *want_sub = knobs.fed_subject != NULL ? knobs.fed_subject
                            : account >= 0            ? W.users[account].id
                                                      : "";
-    int64_t left = o == NULL ? 0 : (claim_num(o, "xms") - clock_unix_ms()) / 1000;
+    int64_t left = o == NULL ? 0 : (json_int(o, "xms", 0) - clock_unix_ms()) / 1000;
     const char *bad = NULL;
     if (type == NULL || strcmp(type, "urn:ietf:params:oauth:token-type:jwt") != 0)
         bad = "unsupported subject_token_type";

@@ -15,15 +15,6 @@
 static const char patch_urn[] = "urn:ietf:params:scim:api:messages:2.0:PatchOp";
 static const char unparsable[] = "Request is unparsable, syntactically incorrect, or violates schema.";
 
-static const char *
-text(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : NULL;
-}
-
 static bool
 has_urn(json_object *body)
 {
@@ -41,12 +32,12 @@ static bool
 members_shape(json_object *v)
 {
     if (json_object_is_type(v, json_type_object))
-        return text(v, "value") != NULL;
+        return json_text(v, "value") != NULL;
     if (!json_object_is_type(v, json_type_array))
         return false;
     for (size_t i = 0; i < json_object_array_length(v); i++) {
         json_object *m = json_object_array_get_idx(v, i);
-        if (!json_object_is_type(m, json_type_object) || text(m, "value") == NULL)
+        if (!json_object_is_type(m, json_type_object) || json_text(m, "value") == NULL)
             return false;
     }
     return true;
@@ -56,7 +47,7 @@ members_shape(json_object *v)
 static const char *
 op_fault(json_object *o)
 {
-    const char *op = text(o, "op"), *path = text(o, "path");
+    const char *op = json_text(o, "op"), *path = json_text(o, "path");
     json_object *v = NULL, *m = NULL;
     bool has_value = json_object_object_get_ex(o, "value", &v);
     if (op == NULL || (strcmp(op, "add") != 0 && strcmp(op, "remove") != 0 && strcmp(op, "replace") != 0))
@@ -99,9 +90,9 @@ static bool
 add_members(struct req *r, int g, json_object *v)
 {
     if (json_object_is_type(v, json_type_object))
-        return dbx_add_member(r, g, text(v, "value"), "patch");
+        return dbx_add_member(r, g, json_text(v, "value"), "patch");
     for (size_t i = 0; i < json_object_array_length(v); i++)
-        if (!dbx_add_member(r, g, text(json_object_array_get_idx(v, i), "value"), "patch"))
+        if (!dbx_add_member(r, g, json_text(json_object_array_get_idx(v, i), "value"), "patch"))
             return false;
     return true;
 }
@@ -232,7 +223,7 @@ run_set(struct req *r, int e, const char *attr, json_object *v, bool replace)
         x->active = truth(v);
     else if (strcmp(attr, "roles") == 0 && json_object_is_type(v, json_type_array))
         for (size_t i = 0; i < json_object_array_length(v); i++) {
-            const char *role = text(json_object_array_get_idx(v, i), "value");
+            const char *role = json_text(json_object_array_get_idx(v, i), "value");
             if (role != NULL)
                 ent_role(e, role, true);
         }
@@ -247,7 +238,7 @@ run_set(struct req *r, int e, const char *attr, json_object *v, bool replace)
 static bool
 run_op(struct req *r, int e, json_object *o)
 {
-    const char *op = text(o, "op"), *path = text(o, "path");
+    const char *op = json_text(o, "op"), *path = json_text(o, "path");
     if (strcmp(op, "remove") == 0)
         return run_remove(r, e, path);
     json_object *v = NULL;

@@ -10,15 +10,6 @@
 
 static const char unparsable[] = "Request is unparsable, syntactically incorrect, or violates schema.";
 
-static const char *
-text(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : NULL;
-}
-
 static bool
 put_members(struct req *r, int g, json_object *body, const char *by)
 {
@@ -26,7 +17,7 @@ put_members(struct req *r, int g, json_object *body, const char *by)
     if (!json_object_object_get_ex(body, "members", &v) || !json_object_is_type(v, json_type_array))
         return true;
     for (size_t i = 0; i < json_object_array_length(v); i++) {
-        const char *id = text(json_object_array_get_idx(v, i), "value");
+        const char *id = json_text(json_object_array_get_idx(v, i), "value");
         if (id != NULL && !dbx_add_member(r, g, id, by))
             return false;
     }
@@ -61,18 +52,19 @@ dbx_post(struct req *r, char kind, enum level level)
     r->kind = kind == 'U' ? "post_user" : kind == 'S' ? "post_sp" : "post_group";
     json_object *body = json_parse(r->body.p != NULL ? r->body.p : ""), *active = NULL;
     bool object = json_object_is_type(body, json_type_object);
-    const char *name = !object ? NULL : text(body, kind == 'U' ? "userName" : "displayName");
-    const char *appid = object ? text(body, "applicationId") : NULL;
+    const char *name = !object ? NULL : json_text(body, kind == 'U' ? "userName" : "displayName");
+    const char *appid = object ? json_text(body, "applicationId") : NULL;
     bool local = kind == 'G' && level == LEVEL_WORKSPACE;
     if (name == NULL || name[0] == '\0' || strlen(name) > 1020)
         scim_error(r, 400, "invalidSyntax", "%s", unparsable);
     else if (!duplicate(r, kind, name, appid, local)) {
         int e = ent_new(kind, name, NULL, local);
         if (kind == 'U')
-            str_set(&W.ents[e].display, text(body, "displayName") != NULL ? text(body, "displayName") : name);
+            str_set(&W.ents[e].display,
+                    json_text(body, "displayName") != NULL ? json_text(body, "displayName") : name);
         if (kind == 'S')
             W.ents[e].appid = appid != NULL ? xdup(appid) : rng_uuid(&W.rng);
-        str_set(&W.ents[e].ext, text(body, "externalId"));
+        str_set(&W.ents[e].ext, json_text(body, "externalId"));
         if (json_object_object_get_ex(body, "active", &active))
             W.ents[e].active = json_object_get_boolean(active);
         if (kind != 'G' || put_members(r, e, body, "post")) {
@@ -99,12 +91,12 @@ dbx_put(struct req *r, char kind, const char *id, enum level level)
         return;
     }
     struct ent *x = &W.ents[e];
-    const char *name = text(body, "displayName");
+    const char *name = json_text(body, "displayName");
     if (kind == 'U')
         str_set(&x->display, name);
     else if (name != NULL && !x->system)
         ent_rename(e, name);
-    str_set(&x->ext, text(body, "externalId"));
+    str_set(&x->ext, json_text(body, "externalId"));
     x->active = !json_object_object_get_ex(body, "active", &active) || json_object_get_boolean(active);
     while (x->nroles > 0)
         ent_role(e, x->roles[0], false);

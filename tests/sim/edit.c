@@ -7,38 +7,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-json_object *
-json_parse(const char *text)
-{
-    json_tokener *t = json_tokener_new();
-    if (t == NULL)
-        abort();
-    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
-    json_object *o = json_tokener_parse_ex(t, text, (int) strlen(text) + 1);
-    if (json_tokener_get_error(t) != json_tokener_success) {
-        json_object_put(o);
-        o = NULL;
-    }
-    json_tokener_free(t);
-    return o;
-}
-
-static const char *
-text(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : NULL;
-}
-
-static bool
-flag(json_object *o, const char *key, bool def)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) ? json_object_get_boolean(v) : def;
-}
-
 /* One edit: the operation, and what went wrong. */
 struct edit {
     json_object *o;
@@ -58,7 +26,7 @@ missing(struct edit *e, const char *what, const char *name)
 static int
 need_user(struct edit *e)
 {
-    const char *name = text(e->o, "username");
+    const char *name = json_text(e->o, "username");
     int u = name == NULL ? -1 : user_find(name);
     return u >= 0 ? u : missing(e, "user", name);
 }
@@ -66,7 +34,7 @@ need_user(struct edit *e)
 static int
 role_by(struct edit *e, const char *name_key, const char *client_key)
 {
-    const char *name = text(e->o, name_key), *cid = text(e->o, client_key);
+    const char *name = json_text(e->o, name_key), *cid = json_text(e->o, client_key);
     int c = cid == NULL ? -1 : client_find(cid);
     if (cid != NULL && c < 0)
         return missing(e, "client", cid);
@@ -77,7 +45,7 @@ role_by(struct edit *e, const char *name_key, const char *client_key)
 static int
 need_group(struct edit *e)
 {
-    const char *path = text(e->o, "group"), *id = text(e->o, "group_id");
+    const char *path = json_text(e->o, "group"), *id = json_text(e->o, "group_id");
     int g = id != NULL ? map_get(&W.group_id, id) : path == NULL ? -1 : group_find(path);
     return g >= 0 ? g : missing(e, "group", id != NULL ? id : path);
 }
@@ -118,8 +86,8 @@ user_fields(int u, json_object *o)
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
         if (json_object_object_get_ex(o, t[i].key, &v))
             str_set(t[i].at, v == NULL ? NULL : json_object_get_string(v));
-    x->enabled = flag(o, "enabled", x->enabled);
-    x->verified = flag(o, "emailVerified", x->verified);
+    x->enabled = json_flag(o, "enabled", x->enabled);
+    x->verified = json_flag(o, "emailVerified", x->verified);
     if (json_object_object_get_ex(o, "attributes", &v) || json_object_object_get_ex(o, "attribute", &v))
         set_attributes(u, v);
     int c = client_find(W.kc_client);
@@ -130,15 +98,15 @@ user_fields(int u, json_object *o)
 static void
 user_op(struct edit *e)
 {
-    const char *name = text(e->o, "username");
+    const char *name = json_text(e->o, "username");
     if (strcmp(e->op, "kc_user_add") == 0) {
         if (name == NULL || user_find(name) >= 0) {
             e->err = xfmt("%s: user name missing or taken", e->op);
             return;
         }
-        int u = user_new(name, text(e->o, "id"));
+        int u = user_new(name, json_text(e->o, "id"));
         user_fields(u, e->o);
-        if (W.default_role >= 0 && flag(e->o, "default_role", true)) /* S21 */
+        if (W.default_role >= 0 && json_flag(e->o, "default_role", true)) /* S21 */
             user_grant(u, W.default_role);
         return;
     }
@@ -150,8 +118,8 @@ user_op(struct edit *e)
         return;
     }
     user_fields(u, e->o);
-    if (text(e->o, "new_username") != NULL)
-        user_rename(u, text(e->o, "new_username"));
+    if (json_text(e->o, "new_username") != NULL)
+        user_rename(u, json_text(e->o, "new_username"));
 }
 
 static void
@@ -161,7 +129,7 @@ grant_op(struct edit *e)
     int r = role_by(e, "role", "client");
     if (r < 0)
         return;
-    if (text(e->o, "username") != NULL) {
+    if (json_text(e->o, "username") != NULL) {
         int u = need_user(e);
         if (u >= 0)
             (void) (grant ? user_grant(u, r) : user_revoke(u, r));
@@ -175,13 +143,13 @@ grant_op(struct edit *e)
 static void
 role_op(struct edit *e)
 {
-    const char *name = text(e->o, "role"), *cid = text(e->o, "client");
+    const char *name = json_text(e->o, "role"), *cid = json_text(e->o, "client");
     if (strcmp(e->op, "kc_role_add") == 0) {
         int c = cid == NULL ? -1 : client_find(cid);
         if (name == NULL || (cid != NULL && c < 0) || role_find(c, name) >= 0)
             e->err = xfmt("%s: role name missing or taken, or no such client", e->op);
         else
-            (void) role_new(c, name, text(e->o, "id"));
+            (void) role_new(c, name, json_text(e->o, "id"));
         return;
     }
     int r = role_by(e, "role", "client");
@@ -189,8 +157,8 @@ role_op(struct edit *e)
         return;
     if (strcmp(e->op, "kc_role_delete") == 0)
         role_del(r);
-    else if (text(e->o, "to") != NULL)
-        role_rename(r, text(e->o, "to"));
+    else if (json_text(e->o, "to") != NULL)
+        role_rename(r, json_text(e->o, "to"));
 }
 
 static void
@@ -198,7 +166,8 @@ group_op(struct edit *e)
 {
     if (strcmp(e->op, "kc_group_add") ==
         0) { /* group: "/a/b", or parent: "/a" and name (which may hold '/') */
-        const char *path = text(e->o, "group"), *parent = text(e->o, "parent"), *name = text(e->o, "name");
+        const char *path = json_text(e->o, "group"), *parent = json_text(e->o, "parent"),
+                   *name = json_text(e->o, "name");
         char *up = parent != NULL ? xdup(parent)
                    : path != NULL && strrchr(path, '/') != NULL
                        ? xsub(path, (size_t) (strrchr(path, '/') - path))
@@ -211,7 +180,7 @@ group_op(struct edit *e)
                              name != NULL                                 ? name
                              : path != NULL && strrchr(path, '/') != NULL ? strrchr(path, '/') + 1
                                                                           : "unnamed",
-                             text(e->o, "id"));
+                             json_text(e->o, "id"));
         free(up);
         return;
     }
@@ -220,10 +189,10 @@ group_op(struct edit *e)
         return;
     if (strcmp(e->op, "kc_group_delete") == 0)
         group_del(g);
-    else if (strcmp(e->op, "kc_group_rename") == 0 && text(e->o, "to") != NULL)
-        group_rename(g, text(e->o, "to"));
+    else if (strcmp(e->op, "kc_group_rename") == 0 && json_text(e->o, "to") != NULL)
+        group_rename(g, json_text(e->o, "to"));
     else if (strcmp(e->op, "kc_group_move") == 0)
-        group_move(g, text(e->o, "parent") == NULL ? -1 : group_find(text(e->o, "parent")));
+        group_move(g, json_text(e->o, "parent") == NULL ? -1 : group_find(json_text(e->o, "parent")));
     else {
         int u = need_user(e);
         if (u >= 0)
@@ -243,23 +212,23 @@ static void
 realm_op(struct edit *e)
 {
     json_object *v = NULL;
-    if (strcmp(e->op, "kc_secret") == 0 && text(e->o, "secret") != NULL)
-        str_set(&W.kc_secret, text(e->o, "secret")); /* S24: the old one is dead at once, tokens live on */
+    if (strcmp(e->op, "kc_secret") == 0 && json_text(e->o, "secret") != NULL)
+        W.kc_secret = keep(json_text(e->o, "secret")); /* S24: the old one is dead at once, tokens live on */
     else if (strcmp(e->op, "kc_not_before") == 0) {
         W.not_before = clock_unix_ms() / 1000 + 1; /* tokens issued in this second die too */
         if (json_object_object_get_ex(e->o, "unix_s", &v))
             W.not_before = json_object_get_int64(v);
     } else if (strcmp(e->op, "kc_client") == 0)
-        W.client_enabled = flag(e->o, "enabled", W.client_enabled);
+        W.client_enabled = json_flag(e->o, "enabled", W.client_enabled);
     else if (strcmp(e->op, "kc_permissions") == 0 && json_object_object_get_ex(e->o, "permissions", &v) &&
              json_object_is_type(v, json_type_array)) {
         W.permissions = 0;
         for (size_t i = 0; i < json_object_array_length(v); i++)
             W.permissions |= permission_of(json_object_get_string(json_object_array_get_idx(v, i)));
-    } else if (strcmp(e->op, "dbx_secret") == 0 && text(e->o, "secret") != NULL)
-        str_set(&W.dbx_secret, text(e->o, "secret"));
-    else if (strcmp(e->op, "dbx_token") == 0 && text(e->o, "token") != NULL)
-        str_set(&W.pat, text(e->o, "token"));
+    } else if (strcmp(e->op, "dbx_secret") == 0 && json_text(e->o, "secret") != NULL)
+        W.dbx_secret = keep(json_text(e->o, "secret"));
+    else if (strcmp(e->op, "dbx_token") == 0 && json_text(e->o, "token") != NULL)
+        W.pat = keep(json_text(e->o, "token"));
     else
         e->err = xfmt("%s: a field is missing", e->op);
 }
@@ -267,8 +236,8 @@ realm_op(struct edit *e)
 static int
 need_ent(struct edit *e, const char *key, const char *kinds)
 {
-    const char *name = text(e->o, key);
-    bool local = text(e->o, "level") != NULL && strcmp(text(e->o, "level"), "workspace") == 0;
+    const char *name = json_text(e->o, key);
+    bool local = json_text(e->o, "level") != NULL && strcmp(json_text(e->o, "level"), "workspace") == 0;
     for (const char *k = kinds; name != NULL && *k != '\0'; k++) {
         int x = ent_find(*k, name, local);
         if (x < 0 && *k == 'G')
@@ -282,22 +251,24 @@ need_ent(struct edit *e, const char *key, const char *kinds)
 static void
 ent_add_op(struct edit *e, char kind)
 {
-    const char *name = text(e->o, kind == 'U' ? "userName" : kind == 'G' ? "group" : "displayName");
-    bool local = text(e->o, "level") != NULL && strcmp(text(e->o, "level"), "workspace") == 0;
-    const char *appid = text(e->o, "applicationId");
+    const char *name = json_text(e->o, kind == 'U' ? "userName" : kind == 'G' ? "group" : "displayName");
+    bool local = json_text(e->o, "level") != NULL && strcmp(json_text(e->o, "level"), "workspace") == 0;
+    const char *appid = json_text(e->o, "applicationId");
     if (name == NULL)
         name = appid;
-    if (name == NULL || (kind != 'S' && ent_find(kind, name, local) >= 0 && !flag(e->o, "force", false))) {
+    if (name == NULL ||
+        (kind != 'S' && ent_find(kind, name, local) >= 0 && !json_flag(e->o, "force", false))) {
         e->err = xfmt("%s: name missing or taken", e->op);
         return;
     }
-    int x = ent_new(kind, name, text(e->o, "id"), local);
+    int x = ent_new(kind, name, json_text(e->o, "id"), local);
     if (kind == 'U')
-        str_set(&W.ents[x].display, text(e->o, "displayName") != NULL ? text(e->o, "displayName") : name);
+        str_set(&W.ents[x].display,
+                json_text(e->o, "displayName") != NULL ? json_text(e->o, "displayName") : name);
     if (kind == 'S')
         W.ents[x].appid = appid != NULL ? xdup(appid) : rng_uuid(&W.rng);
-    str_set(&W.ents[x].ext, text(e->o, "externalId"));
-    W.ents[x].active = flag(e->o, "active", true);
+    str_set(&W.ents[x].ext, json_text(e->o, "externalId"));
+    W.ents[x].active = json_flag(e->o, "active", true);
 }
 
 static void
@@ -326,10 +297,10 @@ dbx_op(struct edit *e)
             ent_del(x, 0, "edit");
         else if (strcmp(verb, "inactive") == 0)
             W.ents[x].active = false;
-        else if (strcmp(verb, "rename") == 0 && text(e->o, "to") != NULL)
-            ent_rename(x, text(e->o, "to"));
+        else if (strcmp(verb, "rename") == 0 && json_text(e->o, "to") != NULL)
+            ent_rename(x, json_text(e->o, "to"));
         else if (strcmp(verb, "set") == 0) {
-            W.ents[x].active = flag(e->o, "active", W.ents[x].active);
+            W.ents[x].active = json_flag(e->o, "active", W.ents[x].active);
             if (json_object_object_get_ex(e->o, "externalId", &v))
                 str_set(&W.ents[x].ext, json_object_get_string(v));
             if (json_object_object_get_ex(e->o, "displayName", &v) && kind != 'G')
@@ -391,7 +362,7 @@ edit_apply(const char *json, int64_t n, char **err)
     pthread_rwlock_wrlock(&world_lock);
     for (size_t i = 0; bad == NULL && i < json_object_array_length(list); i++) {
         json_object *o = json_object_array_get_idx(list, i);
-        struct edit e = {.o = o, .op = text(o, "op") != NULL ? text(o, "op") : "(none)", .n = n};
+        struct edit e = {.o = o, .op = json_text(o, "op") != NULL ? json_text(o, "op") : "(none)", .n = n};
         one(&e);
         bad = e.err;
     }

@@ -69,22 +69,6 @@ static const struct preset {
     {"unauthorized_401", "application/json", "{\"error\":\"HTTP 401 Unauthorized\"}", NULL, 401},
 };
 
-static const char *
-text(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : NULL;
-}
-
-static int64_t
-number(json_object *o, const char *key, int64_t def)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : def;
-}
-
 static bool
 word(struct act *a, const char *w)
 {
@@ -216,14 +200,14 @@ parse_match(struct fault *f, json_object *m)
         if (!ok)
             return xfmt("unknown match field '%s'", key);
     }
-    f->method = xdup(text(m, "method"));
-    f->path = xdup(text(m, "path"));
-    f->substring = xdup(text(m, "substring"));
-    f->body = xdup(text(m, "body"));
-    f->nth = number(m, "nth", 1);
-    f->index = number(m, "index", 0);
-    f->times = number(m, "times", 1);
-    const char *re = text(m, "path_regex");
+    f->method = xdup(json_text(m, "method"));
+    f->path = xdup(json_text(m, "path"));
+    f->substring = xdup(json_text(m, "substring"));
+    f->body = xdup(json_text(m, "body"));
+    f->nth = json_int(m, "nth", 1);
+    f->index = json_int(m, "index", 0);
+    f->times = json_int(m, "times", 1);
+    const char *re = json_text(m, "path_regex");
     if (re != NULL) {
         if (regcomp(&f->re, re, REG_EXTENDED | REG_NOSUB) != 0)
             return xfmt("bad path_regex '%s'", re);
@@ -252,7 +236,7 @@ parse_fault(json_object *o, char **err)
 {
     struct fault *f = xalloc(sizeof *f);
     f->act = fault_none;
-    const char *side = text(o, "side");
+    const char *side = json_text(o, "side");
     f->side = side == NULL ? -1 : strcmp(side, "kc") == 0 ? SIDE_KC : SIDE_DBX;
     json_object *m = NULL, *d = NULL;
     f->nth = f->times = 1;
@@ -367,14 +351,4 @@ fault_dump(struct buf *out)
     }
     buf_lit(out, "]\n");
     pthread_mutex_unlock(&lock);
-}
-
-void
-fault_free(void)
-{
-    for (int i = 0; i < nfaults; i++)
-        fault_drop(faults[i]);
-    free(faults);
-    faults = NULL;
-    nfaults = capfaults = 0;
 }

@@ -15,6 +15,5 @@ bool fault_add(const char *json, char **err);
 void fault_clear(void);
 const struct act *fault_match(const struct req *r);
 void fault_dump(struct buf *out);
-void fault_free(void);
 
 #endif

@@ -355,8 +355,8 @@ kc_answer(struct req *r)
 {
     if (!path_ok(r))
         return;
-    size_t base = strlen(W.base);
     pthread_rwlock_rdlock(&world_lock);
+    size_t base = strlen(W.base);
     if (strncmp(r->path, W.base, base) != 0 || !req_split(r, base))
         kc_not_found(r);
     else if (seg_is(r, 0, "realms"))

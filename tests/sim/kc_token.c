@@ -26,10 +26,8 @@ kc_issuer(struct req *r)
 static const char *
 member(json_object *o, const char *key)
 {
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : "";
+    const char *s = json_text(o, key);
+    return s != NULL ? s : "";
 }
 
 static bool
@@ -267,13 +265,6 @@ kc_introspect(struct req *r)
     answer(r, 200, "application/json", "{\"active\":false}");
 }
 
-static int64_t
-num(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : 0;
-}
-
 /* S2, S4, S23, S24: a token counts as long as it is unexpired, from this host, not before the realm's
  * notBefore, and its client and account are enabled; the present rights, not the token's, decide later. */
 bool
@@ -285,8 +276,8 @@ kc_token_valid(struct req *r)
     char *payload = jwt_payload(h + 7);
     json_object *o = payload == NULL ? NULL : json_parse(payload);
     char *iss = kc_issuer(r);
-    bool ok = o != NULL && num(o, "xms") > clock_unix_ms() && strcmp(member(o, "iss"), iss) == 0 &&
-              num(o, "iat") >= W.not_before && W.client_enabled && W.account_enabled &&
+    bool ok = o != NULL && json_int(o, "xms", 0) > clock_unix_ms() && strcmp(member(o, "iss"), iss) == 0 &&
+              json_int(o, "iat", 0) >= W.not_before && W.client_enabled && W.account_enabled &&
               (!knobs.kc_admin_api || strstr(member(o, "scope"), "kc-admin-api") != NULL);
     free(iss);
     json_object_put(o);

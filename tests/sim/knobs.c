@@ -46,21 +46,11 @@ static const struct knob {
     {"unknown_id", T_WORD, &knobs.unknown_id, unknown_ids},
 };
 
-void
-knobs_free(void)
-{
-    char **text[] = {&knobs.content_type, &knobs.retry_after, &knobs.token_aud,
-                     &knobs.fed_audience, &knobs.fed_subject, &knobs.fed_issuer};
-    for (size_t i = 0; i < sizeof text / sizeof text[0]; i++)
-        str_set(text[i], NULL);
-}
-
 /* Rule 43: the likeliest behaviour. */
 void
 knobs_default(void)
 {
     int latency = knobs.latency_ms;
-    knobs_free();
     knobs = (struct knobs){.latency_ms = latency,
                            .token_life_s = 300,
                            .dbx_token_life_s = 3600,
@@ -73,7 +63,7 @@ knobs_default(void)
                            .workspace_member_status = 400,
                            .filter_strict = true,
                            .extra_keys = true,
-                           .token_aud = xdup("realm-management")};
+                           .token_aud = keep("realm-management")};
 }
 
 static bool
@@ -113,7 +103,7 @@ set_one(const char *name, json_object *v)
         else if (k->type == T_BOOL)
             *(bool *) k->at = json_object_get_boolean(v);
         else if (k->type == T_TEXT)
-            str_set((char **) k->at, json_object_get_string(v));
+            *(const char **) k->at = keep(json_object_get_string(v));
         else
             return set_word((int *) k->at, k->words, v);
         return true;
@@ -128,9 +118,9 @@ set_one(const char *name, json_object *v)
     else if (strcmp(name, "log") == 0)
         rec_quiet(!json_object_get_boolean(v));
     else if (strcmp(name, "base_path") == 0 && s != NULL)
-        str_set(&W.base, s);
+        W.base = keep(s);
     else if (strcmp(name, "kc_client_public_key") == 0)
-        str_set(&W.kc_pubkey, s);
+        W.kc_pubkey = keep(s);
     else if (strcmp(name, "defaults") == 0)
         knobs_default();
     else

@@ -11,33 +11,10 @@ struct load {
     char *err;
 };
 
-static const char *
-text(json_object *o, const char *key)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, json_type_string)
-               ? json_object_get_string(v)
-               : NULL;
-}
-
-static json_object *
-sub(json_object *o, const char *key, json_type type)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type) ? v : NULL;
-}
-
 static size_t
 count(json_object *list)
 {
     return list == NULL ? 0 : json_object_array_length(list);
-}
-
-static bool
-flag(json_object *o, const char *key, bool def)
-{
-    json_object *v = NULL;
-    return json_object_object_get_ex(o, key, &v) ? json_object_get_boolean(v) : def;
 }
 
 static void
@@ -112,12 +89,12 @@ roles(struct load *l, int client, json_object *list)
             continue;
         }
         known(l, o, "roles", "name id description composites");
-        if (text(o, "name") == NULL) {
+        if (json_text(o, "name") == NULL) {
             fail(l, "a role without", "name");
             return;
         }
-        int r = role_new(client, text(o, "name"), text(o, "id"));
-        str_set(&W.roles[r].desc, text(o, "description"));
+        int r = role_new(client, json_text(o, "name"), json_text(o, "id"));
+        str_set(&W.roles[r].desc, json_text(o, "description"));
     }
 }
 
@@ -128,11 +105,12 @@ composites(struct load *l, int client, json_object *list)
     for (size_t i = 0; i < count(list); i++) {
         json_object *o = json_object_array_get_idx(list, i);
         json_object *c =
-            json_object_is_type(o, json_type_object) ? sub(o, "composites", json_type_object) : NULL;
+            json_object_is_type(o, json_type_object) ? json_sub(o, "composites", json_type_object) : NULL;
         if (c == NULL)
             continue;
-        int r = role_find(client, text(o, "name"));
-        json_object *realm = sub(c, "realm", json_type_array), *clients = sub(c, "client", json_type_object);
+        int r = role_find(client, json_text(o, "name"));
+        json_object *realm = json_sub(c, "realm", json_type_array),
+                    *clients = json_sub(c, "client", json_type_object);
         for (size_t k = 0; k < count(realm); k++) {
             int child = role_of(l, NULL, json_object_get_string(json_object_array_get_idx(realm, k)));
             if (child >= 0)
@@ -155,14 +133,15 @@ composites(struct load *l, int client, json_object *list)
 static void
 grants(struct load *l, json_object *o, char kind, int who)
 {
-    json_object *plain[2] = {sub(o, "roles", json_type_array), sub(o, "realmRoles", json_type_array)};
+    json_object *plain[2] = {json_sub(o, "roles", json_type_array),
+                             json_sub(o, "realmRoles", json_type_array)};
     for (int p = 0; p < 2; p++)
         for (size_t i = 0; i < count(plain[p]); i++) {
             int r = role_of(l, NULL, json_object_get_string(json_object_array_get_idx(plain[p], i)));
             if (r >= 0)
                 (void) (kind == 'U' ? user_grant(who, r) : group_grant(who, r));
         }
-    json_object *clients = sub(o, "clientRoles", json_type_object);
+    json_object *clients = json_sub(o, "clientRoles", json_type_object);
     if (clients == NULL)
         return;
     json_object_object_foreach(clients, cid, names)
@@ -181,14 +160,14 @@ groups(struct load *l, int parent, json_object *list)
     for (size_t i = 0; i < count(list); i++) {
         json_object *o = json_object_array_get_idx(list, i);
         known(l, o, "groups", "name id attributes realmRoles roles clientRoles subGroups");
-        if (l->err != NULL || text(o, "name") == NULL) {
+        if (l->err != NULL || json_text(o, "name") == NULL) {
             fail(l, "a group without", "name");
             return;
         }
-        int g = group_new(parent, text(o, "name"), text(o, "id"));
-        attributes(&W.groups[g].attrs, sub(o, "attributes", json_type_object));
+        int g = group_new(parent, json_text(o, "name"), json_text(o, "id"));
+        attributes(&W.groups[g].attrs, json_sub(o, "attributes", json_type_object));
         grants(l, o, 'G', g);
-        groups(l, g, sub(o, "subGroups", json_type_array));
+        groups(l, g, json_sub(o, "subGroups", json_type_array));
     }
 }
 
@@ -200,24 +179,24 @@ users(struct load *l, json_object *list)
         known(l, o, "users",
               "username id email firstName lastName enabled emailVerified attributes groups roles realmRoles "
               "clientRoles federationLink default_role");
-        const char *name = l->err == NULL ? text(o, "username") : NULL;
+        const char *name = l->err == NULL ? json_text(o, "username") : NULL;
         if (name == NULL || (user_find(name) >= 0 && strncmp(name, "service-account-", 16) != 0)) {
             fail(l, "user name missing or taken:", name);
             return;
         }
-        int u = user_find(name) >= 0 ? user_find(name) : user_new(name, text(o, "id"));
+        int u = user_find(name) >= 0 ? user_find(name) : user_new(name, json_text(o, "id"));
         struct user *x = &W.users[u];
-        str_set(&x->email, text(o, "email"));
-        str_set(&x->first, text(o, "firstName"));
-        str_set(&x->last, text(o, "lastName"));
-        str_set(&x->fedlink, text(o, "federationLink"));
-        x->enabled = flag(o, "enabled", true);
-        x->verified = flag(o, "emailVerified", true);
-        attributes(&x->attrs, sub(o, "attributes", json_type_object));
-        if (flag(o, "default_role", true))
+        str_set(&x->email, json_text(o, "email"));
+        str_set(&x->first, json_text(o, "firstName"));
+        str_set(&x->last, json_text(o, "lastName"));
+        str_set(&x->fedlink, json_text(o, "federationLink"));
+        x->enabled = json_flag(o, "enabled", true);
+        x->verified = json_flag(o, "emailVerified", true);
+        attributes(&x->attrs, json_sub(o, "attributes", json_type_object));
+        if (json_flag(o, "default_role", true))
             user_grant(u, W.default_role);
         grants(l, o, 'U', u);
-        json_object *paths = sub(o, "groups", json_type_array);
+        json_object *paths = json_sub(o, "groups", json_type_array);
         for (size_t k = 0; k < count(paths); k++) {
             const char *path = json_object_get_string(json_object_array_get_idx(paths, k));
             int g = map_get(&W.group_id, path); /* an id, where a path is ambiguous */
@@ -236,16 +215,16 @@ clients(struct load *l, json_object *list)
     for (size_t i = 0; i < count(list); i++) {
         json_object *o = json_object_array_get_idx(list, i);
         known(l, o, "clients", "clientId id roles service_account secret");
-        if (l->err != NULL || text(o, "clientId") == NULL) {
+        if (l->err != NULL || json_text(o, "clientId") == NULL) {
             fail(l, "a client without", "clientId");
             return;
         }
-        int c = client_find(text(o, "clientId"));
-        c = c >= 0 ? c : client_new(text(o, "clientId"), text(o, "id"));
-        str_set(&W.clients[c].secret, text(o, "secret"));
-        roles(l, c, sub(o, "roles", json_type_array));
-        if (flag(o, "service_account", false) && W.clients[c].account < 0) {
-            char *name = xfmt("service-account-%s", text(o, "clientId"));
+        int c = client_find(json_text(o, "clientId"));
+        c = c >= 0 ? c : client_new(json_text(o, "clientId"), json_text(o, "id"));
+        str_set(&W.clients[c].secret, json_text(o, "secret"));
+        roles(l, c, json_sub(o, "roles", json_type_array));
+        if (json_flag(o, "service_account", false) && W.clients[c].account < 0) {
+            char *name = xfmt("service-account-%s", json_text(o, "clientId"));
             W.clients[c].account = user_new(name, NULL);
             free(name);
         }
@@ -262,16 +241,16 @@ realm(struct load *l, json_object *o)
 
     const struct {
         const char *key;
-        char **at;
+        const char **at;
     } t[] = {{"name", &W.realm},
              {"base_path", &W.base},
              {"client_id", &W.kc_client},
              {"client_secret", &W.kc_secret}};
 
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-        if (text(o, t[i].key) != NULL)
-            str_set(t[i].at, text(o, t[i].key));
-    json_object *p = sub(o, "permissions", json_type_array);
+        if (json_text(o, t[i].key) != NULL)
+            *t[i].at = keep(json_text(o, t[i].key));
+    json_object *p = json_sub(o, "permissions", json_type_array);
     if (p != NULL)
         W.permissions = 0;
     for (size_t i = 0; i < count(p); i++)
@@ -283,7 +262,7 @@ realm(struct load *l, json_object *o)
     W.clients[c].account = user_new(sa, NULL);
     user_grant(W.clients[c].account, W.default_role);
     free(low), free(def), free(sa);
-    json_object *rl = sub(o, "roles", json_type_array), *cl = sub(o, "clients", json_type_array);
+    json_object *rl = json_sub(o, "roles", json_type_array), *cl = json_sub(o, "clients", json_type_array);
     roles(l, -1, rl);
     clients(l, cl);
     if (l->err != NULL)
@@ -291,14 +270,14 @@ realm(struct load *l, json_object *o)
     composites(l, -1, rl);
     for (size_t i = 0; i < count(cl); i++) {
         json_object *x = json_object_array_get_idx(cl, i);
-        composites(l, client_find(text(x, "clientId")), sub(x, "roles", json_type_array));
+        composites(l, client_find(json_text(x, "clientId")), json_sub(x, "roles", json_type_array));
     }
-    groups(l, -1, sub(o, "groups", json_type_array));
-    users(l, sub(o, "users", json_type_array));
-    json_object *k = sub(o, "components", json_type_array);
+    groups(l, -1, json_sub(o, "groups", json_type_array));
+    users(l, json_sub(o, "users", json_type_array));
+    json_object *k = json_sub(o, "components", json_type_array);
     for (size_t i = 0; i < count(k); i++) {
-        const char *name = text(json_object_array_get_idx(k, i), "name");
-        attr_set(&W.components, text(json_object_array_get_idx(k, i), "id"), &name, 1);
+        const char *name = json_text(json_object_array_get_idx(k, i), "name");
+        attr_set(&W.components, json_text(json_object_array_get_idx(k, i), "id"), &name, 1);
     }
 }
 
@@ -306,7 +285,7 @@ static int
 member_of(json_object *m)
 {
     if (json_object_is_type(m, json_type_object))
-        return map_get(&W.ent_id, text(m, "id"));
+        return map_get(&W.ent_id, json_text(m, "id"));
     const char *name = json_object_get_string(m);
     int e = ent_find('U', name, false);
     e = e >= 0 ? e : ent_find('S', name, false);
@@ -324,24 +303,24 @@ principals(struct load *l, json_object *list, char kind)
             known(l, o, kind == 'U' ? "databricks.users" : "databricks.service_principals",
                   "userName id displayName active externalId applicationId roles");
         const char *name =
-            plain ? json_object_get_string(o) : text(o, kind == 'U' ? "userName" : "displayName");
+            plain ? json_object_get_string(o) : json_text(o, kind == 'U' ? "userName" : "displayName");
         if (l->err != NULL || (name == NULL && kind == 'U')) {
             fail(l, "a principal without", "name");
             return;
         }
-        const char *app = plain ? name : text(o, "applicationId");
+        const char *app = plain ? name : json_text(o, "applicationId");
         int e = ent_new(kind,
                         name != NULL  ? name
                         : app != NULL ? app
                                       : "sp",
-                        plain ? NULL : text(o, "id"), false);
+                        plain ? NULL : json_text(o, "id"), false);
         if (kind == 'U')
             str_set(&W.ents[e].display,
-                    !plain && text(o, "displayName") != NULL ? text(o, "displayName") : name);
+                    !plain && json_text(o, "displayName") != NULL ? json_text(o, "displayName") : name);
         else
             W.ents[e].appid = app != NULL ? xdup(app) : rng_uuid(&W.rng);
-        str_set(&W.ents[e].ext, plain ? NULL : text(o, "externalId"));
-        W.ents[e].active = plain || flag(o, "active", true);
+        str_set(&W.ents[e].ext, plain ? NULL : json_text(o, "externalId"));
+        W.ents[e].active = plain || json_flag(o, "active", true);
     }
 }
 
@@ -351,20 +330,21 @@ target_groups(struct load *l, json_object *list, bool local)
     for (size_t i = 0; i < count(list); i++) {
         json_object *o = json_object_array_get_idx(list, i);
         known(l, o, "databricks.groups", "displayName id externalId members level system roles");
-        if (l->err != NULL || text(o, "displayName") == NULL) {
+        if (l->err != NULL || json_text(o, "displayName") == NULL) {
             fail(l, "a group without", "displayName");
             return;
         }
-        bool lo = text(o, "level") != NULL ? strcmp(text(o, "level"), "workspace") == 0 : local;
-        int e = ent_new('G', text(o, "displayName"), text(o, "id"), lo);
-        str_set(&W.ents[e].ext, text(o, "externalId"));
-        W.ents[e].system = flag(o, "system", false);
+        bool lo = json_text(o, "level") != NULL ? strcmp(json_text(o, "level"), "workspace") == 0 : local;
+        int e = ent_new('G', json_text(o, "displayName"), json_text(o, "id"), lo);
+        str_set(&W.ents[e].ext, json_text(o, "externalId"));
+        W.ents[e].system = json_flag(o, "system", false);
     }
     for (size_t i = 0; i < count(list); i++) { /* members may be groups that come later */
-        json_object *o = json_object_array_get_idx(list, i), *members = sub(o, "members", json_type_array);
-        bool lo = text(o, "level") != NULL ? strcmp(text(o, "level"), "workspace") == 0 : local;
-        int g = text(o, "id") != NULL ? map_get(&W.ent_id, text(o, "id"))
-                                      : ent_find('G', text(o, "displayName"), lo);
+        json_object *o = json_object_array_get_idx(list, i),
+                    *members = json_sub(o, "members", json_type_array);
+        bool lo = json_text(o, "level") != NULL ? strcmp(json_text(o, "level"), "workspace") == 0 : local;
+        int g = json_text(o, "id") != NULL ? map_get(&W.ent_id, json_text(o, "id"))
+                                           : ent_find('G', json_text(o, "displayName"), lo);
         for (size_t k = 0; k < count(members); k++) {
             int m = member_of(json_object_array_get_idx(members, k));
             if (m < 0)
@@ -385,23 +365,23 @@ databricks(struct load *l, json_object *o)
 
     const struct {
         const char *key;
-        char **at;
+        const char **at;
     } t[] = {{"account_id", &W.account},
              {"client_id", &W.dbx_client},
              {"client_secret", &W.dbx_secret},
              {"token", &W.pat}};
 
     for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-        if (text(o, t[i].key) != NULL)
-            str_set(t[i].at, text(o, t[i].key));
-    bool local = text(o, "level") != NULL && strcmp(text(o, "level"), "workspace") == 0;
-    if (flag(o, "system_groups", true))
+        if (json_text(o, t[i].key) != NULL)
+            *t[i].at = keep(json_text(o, t[i].key));
+    bool local = json_text(o, "level") != NULL && strcmp(json_text(o, "level"), "workspace") == 0;
+    if (json_flag(o, "system_groups", true))
         ent_make_system();
-    principals(l, sub(o, "users", json_type_array), 'U');
-    principals(l, sub(o, "service_principals", json_type_array), 'S');
+    principals(l, json_sub(o, "users", json_type_array), 'U');
+    principals(l, json_sub(o, "service_principals", json_type_array), 'S');
     if (ent_find('S', W.dbx_client, false) < 0)
         ent_new_sp("keybricks", W.dbx_client);
-    target_groups(l, sub(o, "groups", json_type_array), local);
+    target_groups(l, json_sub(o, "groups", json_type_array), local);
 }
 
 bool
@@ -413,8 +393,9 @@ load_world(const char *json, char **rules, char **err)
     if (o == NULL)
         l.err = xdup("not a JSON document");
     else {
-        json_object *re = sub(o, "realm", json_type_object), *db = sub(o, "databricks", json_type_object),
-                    *cfg = sub(o, "config", json_type_object);
+        json_object *re = json_sub(o, "realm", json_type_object),
+                    *db = json_sub(o, "databricks", json_type_object),
+                    *cfg = json_sub(o, "config", json_type_object);
         known(&l, o, "world", "realm databricks config rules");
         if (l.err == NULL)
             realm(&l, re != NULL ? re : empty);
@@ -422,7 +403,7 @@ load_world(const char *json, char **rules, char **err)
             databricks(&l, db != NULL ? db : empty);
         if (l.err == NULL && cfg != NULL)
             (void) knobs_set(cfg, &l.err);
-        *rules = xdup(text(o, "rules"));
+        *rules = xdup(json_text(o, "rules"));
         world_settle();
     }
     json_object_put(o);

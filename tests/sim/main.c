@@ -238,9 +238,5 @@ main(int argc, char **argv)
     char *rules = NULL;
     int code = signals >= 0 && make_world(&o, &rules) ? serve(&o, rules, signals) : 1;
     free(rules);
-    rec_clear();
-    fault_free();
-    knobs_free();
-    world_free();
     return code;
 }

@@ -1,6 +1,7 @@
 /* tests/sim/util.c: see util.h. */
 #include "tests/sim/util.h"
 
+#include <pthread.h>
 #include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
@@ -10,6 +11,8 @@
 #include <time.h>
 
 static _Atomic int64_t clock_offset;
+
+static size_t map_slot(const struct strmap *m, const char *key);
 
 static void *
 must(void *p)
@@ -65,6 +68,21 @@ xfmt(const char *fmt, ...)
         s = NULL;
     va_end(ap);
     return must(s);
+}
+
+const char *
+keep(const char *s)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
+    static struct strmap kept;
+    if (s == NULL)
+        return NULL;
+    pthread_mutex_lock(&lock);
+    if (map_get(&kept, s) < 0)
+        map_put(&kept, xdup(s), 0);
+    const char *mine = kept.key[map_slot(&kept, s)];
+    pthread_mutex_unlock(&lock);
+    return mine;
 }
 
 void
@@ -265,14 +283,6 @@ map_del(struct strmap *m, const char *key)
     return stored;
 }
 
-void
-map_free(struct strmap *m)
-{
-    free(m->key);
-    free(m->val);
-    *m = (struct strmap){0};
-}
-
 /* splitmix64: small, and the same on every machine, so a seed names one company. */
 uint64_t
 rng_next(struct rng *r)
@@ -467,6 +477,50 @@ read_file(const char *path, size_t *len)
     buf_add(&b, "", 0);
     *len = b.len;
     return b.p;
+}
+
+json_object *
+json_parse(const char *text)
+{
+    json_tokener *t = json_tokener_new();
+    if (t == NULL)
+        abort();
+    json_tokener_set_flags(t, JSON_TOKENER_STRICT | JSON_TOKENER_VALIDATE_UTF8);
+    json_object *o = json_tokener_parse_ex(t, text, (int) strlen(text) + 1);
+    if (json_tokener_get_error(t) != json_tokener_success) {
+        json_object_put(o);
+        o = NULL;
+    }
+    json_tokener_free(t);
+    return o;
+}
+
+const char *
+json_text(json_object *o, const char *key)
+{
+    json_object *v = json_sub(o, key, json_type_string);
+    return v == NULL ? NULL : json_object_get_string(v);
+}
+
+int64_t
+json_int(json_object *o, const char *key, int64_t def)
+{
+    json_object *v = NULL;
+    return json_object_object_get_ex(o, key, &v) ? json_object_get_int64(v) : def;
+}
+
+bool
+json_flag(json_object *o, const char *key, bool def)
+{
+    json_object *v = NULL;
+    return json_object_object_get_ex(o, key, &v) ? json_object_get_boolean(v) : def;
+}
+
+json_object *
+json_sub(json_object *o, const char *key, json_type type)
+{
+    json_object *v = NULL;
+    return json_object_object_get_ex(o, key, &v) && json_object_is_type(v, type) ? v : NULL;
 }
 
 static int64_t

@@ -10,6 +10,7 @@
 #ifndef SIM_UTIL_H
 #define SIM_UTIL_H
 
+#include <json-c/json.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -36,9 +37,11 @@ struct rng {
 
 void *xalloc(size_t size); /* zeroed */
 void *xgrow(void *p, int need, int *cap, size_t item);
-char *xdup(const char *s); /* NULL stays NULL */
+char *xdup(const char *s);           /* NULL stays NULL */
 char *xsub(const char *s, size_t n); /* the first n bytes */
 char *xfmt(const char *fmt, ...) __attribute__((format(printf, 1, 2)));
+const char *
+keep(const char *s); /* one copy for ever, so that any thread may read it unlocked; NULL stays NULL */
 void str_set(char **field, const char *s); /* frees the old text, copies the new one */
 
 void buf_add(struct buf *b, const void *p, size_t n);
@@ -58,7 +61,6 @@ void ivec_free(struct ivec *a);
 void map_put(struct strmap *m, const char *key, int val);
 int map_get(const struct strmap *m, const char *key);   /* -1 when absent */
 const char *map_del(struct strmap *m, const char *key); /* the key that was stored, or NULL */
-void map_free(struct strmap *m);
 
 uint64_t rng_next(struct rng *r);
 int rng_below(struct rng *r, int n);
@@ -73,6 +75,13 @@ unsigned char *b64_decode(const char *s, size_t n, size_t *len); /* either alpha
 char *lower(const char *s);                                      /* ASCII only */
 bool has_infix(const char *hay, const char *needle);             /* ASCII case-insensitive */
 char *read_file(const char *path, size_t *len);
+
+json_object *json_parse(const char *text);              /* strict; NULL: bad */
+const char *json_text(json_object *o, const char *key); /* NULL: absent or not a string */
+int64_t json_int(json_object *o, const char *key, int64_t def);
+bool json_flag(json_object *o, const char *key, bool def);
+json_object *json_sub(json_object *o, const char *key,
+                      json_type type); /* borrowed; NULL: absent or of another type */
 
 int64_t clock_ms(void);
 int64_t clock_unix_ms(void);

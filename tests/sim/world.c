@@ -11,18 +11,20 @@ void
 world_init(uint64_t seed)
 {
     W.rng.s = seed;
-    W.realm = xdup("acme");
-    W.base = xdup("");
+    W.realm = keep("acme");
+    W.base = keep("");
     W.bulk = true;
     W.default_role = -1;
     W.next_id = 100000000000001 + (int64_t) (seed % 1000) * 1000000;
-    W.kc_client = xdup("keybricks");
-    W.kc_secret = xdup("s3cret:with/odd %+&chars");
-    W.account = rng_uuid(&W.rng);
-    W.dbx_client = rng_uuid(&W.rng);
-    W.dbx_secret = xdup("dose-simulated-secret");
-    W.pat = xdup("dapi-simulated-token");
-    W.scim_token = xdup("dscim-simulated-token");
+    W.kc_client = keep("keybricks");
+    W.kc_secret = keep("s3cret:with/odd %+&chars");
+    char *account = rng_uuid(&W.rng), *client = rng_uuid(&W.rng);
+    W.account = keep(account);
+    W.dbx_client = keep(client);
+    free(account), free(client);
+    W.dbx_secret = keep("dose-simulated-secret");
+    W.pat = keep("dapi-simulated-token");
+    W.scim_token = keep("dscim-simulated-token");
     W.permissions = permission_of("view-users") | permission_of("view-realm") | permission_of("view-clients");
     W.client_enabled = W.account_enabled = true;
 }
@@ -92,17 +94,6 @@ attr_get(const struct attrs *a, const char *name)
         if (strcmp(a->v[i].name, name) == 0)
             return &a->v[i];
     return NULL;
-}
-
-void
-attrs_free(struct attrs *a)
-{
-    for (int i = 0; i < a->n; i++) {
-        attr_clear(&a->v[i]);
-        free(a->v[i].name);
-    }
-    free(a->v);
-    *a = (struct attrs){0};
 }
 
 static int

@@ -92,7 +92,7 @@ enum permission {
 };
 
 struct world {
-    char *realm, *base; /* base: "" or "/auth" */
+    const char *realm, *base; /* base: "" or "/auth" */
     struct role *roles;
     struct group *groups;
     struct user *users;
@@ -109,8 +109,9 @@ struct world {
     struct rng rng;
     int64_t next_id;
 
-    char *kc_client, *kc_secret, *kc_pubkey; /* pubkey: PEM, then the client is of type client-jwt */
-    char *account, *dbx_client, *dbx_secret, *pat, *scim_token;
+    /* texts kept for ever */
+    const char *kc_client, *kc_secret, *kc_pubkey; /* pubkey: PEM, then the client is of type client-jwt */
+    const char *account, *dbx_client, *dbx_secret, *pat, *scim_token;
     unsigned permissions; /* enum permission */
     int64_t not_before;   /* Unix seconds */
     bool client_enabled, account_enabled;
@@ -121,12 +122,10 @@ extern pthread_rwlock_t world_lock;
 
 void world_init(uint64_t seed);
 void world_settle(void);
-void world_free(void);
 unsigned permission_of(const char *name); /* 0: unknown */
 
 void attr_set(struct attrs *a, const char *name, const char *const *val, int n); /* n 0 removes */
 const struct attr *attr_get(const struct attrs *a, const char *name);
-void attrs_free(struct attrs *a);
 
 int role_new(int client, const char *name, const char *id);
 int role_find(int client, const char *name);

@@ -4,9 +4,6 @@
 
 #include "base/mem.h"
 
-/* Calls back for each edge (from, to) of one kind; run twice: to count, then to place. */
-typedef void (*edge_fn)(struct kb_edges *edges, uint32_t from, uint32_t to);
-
 static void
 count_edge(struct kb_edges *edges, uint32_t from, uint32_t to)
 {
@@ -22,7 +19,7 @@ place_edge(struct kb_edges *edges, uint32_t from, uint32_t to)
 }
 
 static void
-walk_parents(const struct kb_realm *realm, edge_fn fn, struct kb_edges *edges)
+walk_parents(const struct kb_realm *realm, kb_edge_fn fn, struct kb_edges *edges)
 {
     for (uint32_t role = 0; role < realm->roles_len; role++) {
         const struct kb_u32s *children = &realm->roles[role].children;
@@ -32,7 +29,7 @@ walk_parents(const struct kb_realm *realm, edge_fn fn, struct kb_edges *edges)
 }
 
 static void
-walk_carriers(const struct kb_realm *realm, edge_fn fn, struct kb_edges *edges)
+walk_carriers(const struct kb_realm *realm, kb_edge_fn fn, struct kb_edges *edges)
 {
     for (uint32_t group = 0; group < realm->groups_len; group++) {
         const struct kb_u32s *roles = &realm->groups[group].roles;
@@ -47,7 +44,7 @@ walk_carriers(const struct kb_realm *realm, edge_fn fn, struct kb_edges *edges)
 }
 
 static void
-walk_below(const struct kb_realm *realm, edge_fn fn, struct kb_edges *edges)
+walk_below(const struct kb_realm *realm, kb_edge_fn fn, struct kb_edges *edges)
 {
     for (uint32_t group = 0; group < realm->groups_len; group++) {
         if (realm->groups[group].parent != KB_NONE)
@@ -55,9 +52,8 @@ walk_below(const struct kb_realm *realm, edge_fn fn, struct kb_edges *edges)
     }
 }
 
-static bool
-make_edges(struct kb_edges *edges, const struct kb_realm *realm, uint32_t rows,
-           void (*walk)(const struct kb_realm *, edge_fn, struct kb_edges *))
+bool
+kb_edges_make(struct kb_edges *edges, const struct kb_realm *realm, uint32_t rows, kb_edge_walk_fn walk)
 {
     uint32_t sum = 0;
 
@@ -75,6 +71,14 @@ make_edges(struct kb_edges *edges, const struct kb_realm *realm, uint32_t rows,
         return false;
     walk(realm, place_edge, edges);
     return true;
+}
+
+void
+kb_edges_done(struct kb_edges *edges)
+{
+    free(edges->start);
+    free(edges->v);
+    *edges = (struct kb_edges){0};
 }
 
 static bool
@@ -95,9 +99,9 @@ kb_reach_init(struct kb_reach *reach, const struct kb_realm *realm, struct kb_er
     if (!reach->tree_seen || !reach->queue ||
         !make_rows(&reach->role_seen, &reach->roles, realm->roles_len) ||
         !make_rows(&reach->group_seen, &reach->groups, realm->groups_len) ||
-        !make_edges(&reach->parents, realm, realm->roles_len, walk_parents) ||
-        !make_edges(&reach->carriers, realm, realm->roles_len, walk_carriers) ||
-        !make_edges(&reach->below, realm, realm->groups_len, walk_below)) {
+        !kb_edges_make(&reach->parents, realm, realm->roles_len, walk_parents) ||
+        !kb_edges_make(&reach->carriers, realm, realm->roles_len, walk_carriers) ||
+        !kb_edges_make(&reach->below, realm, realm->groups_len, walk_below)) {
         kb_reach_done(reach);
         return kb_fail(err, KB_E_NOMEM, "roles and groups: out of memory");
     }
@@ -108,12 +112,9 @@ kb_reach_init(struct kb_reach *reach, const struct kb_realm *realm, struct kb_er
 void
 kb_reach_done(struct kb_reach *reach)
 {
-    struct kb_edges *edges[] = {&reach->parents, &reach->carriers, &reach->below};
-
-    for (size_t i = 0; i < KB_LEN(edges); i++) {
-        free(edges[i]->start);
-        free(edges[i]->v);
-    }
+    kb_edges_done(&reach->parents);
+    kb_edges_done(&reach->carriers);
+    kb_edges_done(&reach->below);
     kb_u32s_done(&reach->roles);
     kb_u32s_done(&reach->groups);
     free(reach->role_seen);

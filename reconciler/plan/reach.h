@@ -16,6 +16,14 @@ struct kb_edges {
     uint32_t *start, *v;
 };
 
+/* A walk calls `fn` for each edge of its kind; it is made twice, to count and to place. */
+typedef void (*kb_edge_fn)(struct kb_edges *edges, uint32_t from, uint32_t to);
+typedef void (*kb_edge_walk_fn)(const struct kb_realm *realm, kb_edge_fn fn, struct kb_edges *edges);
+
+bool kb_edges_make(struct kb_edges *edges, const struct kb_realm *realm, uint32_t rows, kb_edge_walk_fn walk)
+    __attribute__((warn_unused_result)); /* false: out of memory */
+void kb_edges_done(struct kb_edges *edges);
+
 struct kb_reach {
     const struct kb_realm *realm;
     struct kb_edges parents;  /* role -> roles that contain it */

@@ -47,7 +47,7 @@ def make_roles(rnd, groups):
     for i, name in enumerate(names):
         roles.append({"id": f"r{i}", "name": name, "client": None})
     for i in range(rnd.choice([0, 0, 1, 3])):
-        roles.append({"id": f"c{i}", "name": rnd.choice(ROLE_NAMES) + str(i % 2), "client": rnd.choice(["portal", "app"])})
+        roles.append({"id": f"c{i}", "name": rnd.choice(ROLE_NAMES) + str(i), "client": rnd.choice(["portal", "app"])})
     edges = rnd.choice([0, 10, 25])
     for r in roles:
         r["children"] = [c["id"] for c in roles if c is not r and chance(rnd, edges)]
@@ -145,7 +145,7 @@ def spoil(rnd, w):
     """Some lists were not read, or look wrong."""
     for _ in range(rnd.choice([1, 1, 2, 4])):
         state = rnd.choice(STATES)
-        what = rnd.choice(["realm", "realm", "children", "holders", "groups", "members", "members", "holders"])
+        what = rnd.choice(["realm", "realm", "children", "children", "holders", "groups", "members", "members", "holders"])
         if what == "realm":
             w[rnd.choice(["roles_read", "groups_read", "clients_read"])] = state
         elif what == "members" and w["groups"]:

@@ -242,9 +242,10 @@ build_member(struct builder *b, struct json_object *obj, struct kb_error *err)
         short_key[len] = '\0';
         key = short_key;
     } else {
-        key = long_key = kb_strndup(key, len);
-        if (!key)
+        long_key = kb_strndup(key, len);
+        if (!long_key)
             return no_memory(err);
+        key = long_key;
     }
     if (peek(b) != ':')
         return not_scanned(err);

@@ -3,17 +3,28 @@
  * Why:     waiting is shared (architecture, section 4). Readers are small state machines that submit data
  * (struct kb_http_request) and get exactly one reply for each. CURL handles never leave base/http*.c. Owns:
  * struct kb_http owns its peers; everything in a request is copied by kb_http_submit; a reply is borrowed for
- * the call. Units:   *_ms milliseconds (monotonic), *_s seconds, *_size bytes. Errors:  a request that got an
- * HTTP answer has reply->error.code == KB_OK whatever the status; otherwise KB_E_NET, KB_E_AUTH,
- *          KB_E_PROTOCOL (body cap, wrong encoding) or KB_E_STOPPED.
+ * the call.
+ *
+ * Units:   *_ms milliseconds (monotonic), *_s seconds, *_size bytes.
+ *
+ * Errors:  a request that got an HTTP answer has reply->error.code == KB_OK whatever the status; otherwise
+ * KB_E_NET, KB_E_AUTH (a token refused, or 401 twice; then status is 401), KB_E_PROTOCOL (caps, wrong
+ * encoding, no HTTP), KB_E_HTTP (the token endpoint is out of order: 429, 5xx), KB_E_STOPPED, KB_E_NOMEM, or
+ * what the authority's build said (KB_E_CONFIG).
+ *
  * Retries: one policy for all: GET, and requests with `replay`, after 408, 429, 500, 502, 503, 504 and curl's
  * resolve, connect, time-out, reset and cut-body errors, up to `tries`, full jitter 0.5 s * 2^n up to 60 s,
  * Retry-After up to 120 s, all within one waiting budget for the run. A request without `replay` is sent
- * again only where the server said that it did not act: 429. 401: one new token, once. TLS certificate errors
- * are never retried. Never:   redirects, netrc, environment proxies (unless configured), HTTP/2,
- * Accept-Encoding, a switch to skip TLS checks, a second sending by libcurl itself on a dead connection
- * (CURLOPT_PREREQFUNCTION; reliability F79). Source:  libcurl 7.88 manual; c-anchors section 5;
- * reliability 2.1, 5.3.
+ * again only where nothing was done: 429, 401, or not a byte of it had left. 401: one new token, once for
+ * each request. A 429 holds its whole class at that peer, and the wait counts once. TLS certificate errors
+ * are never retried. A refusal of the token endpoint (KB_E_AUTH) stays for the life of the kb_http: trying on
+ * could lock the client out.
+ *
+ * Never:   redirects, netrc, environment proxies (unless configured), HTTP/2, Accept-Encoding, a switch to
+ * skip TLS checks, a second sending by libcurl itself on a dead connection (CURLOPT_PREREQFUNCTION;
+ * reliability F79). Process: SIGPIPE is ignored from kb_http_new on.
+ *
+ * Source:  libcurl 7.88 manual; c-anchors section 5; reliability 2.1, 5.3.
  */
 #ifndef KB_BASE_HTTP_H
 #define KB_BASE_HTTP_H
@@ -92,10 +103,10 @@ struct kb_http_authority {
 };
 
 struct kb_http_peer_opts {
-    const char *name;                 /* "keycloak", "acme": for messages */
-    const char *base_url;             /* https, or http to a literal loopback address; no trailing slash */
-    const char *proxy;                /* "" none, URL, or "env" */
-    const char *ca_file;              /* "" system trust */
+    const char *name;     /* "keycloak", "acme": for messages */
+    const char *base_url; /* https, or http to a literal loopback address; trailing slashes are cut */
+    const char *proxy;    /* "" none, URL, or "env" */
+    const char *ca_file;  /* "" system trust */
     const char *cert_file, *key_file; /* client certificate, "" none */
     const char *const
         *headers;         /* extra headers of each request ("Accept: …"), NULL-terminated or NULL; copied */
@@ -151,8 +162,9 @@ struct kb_http_stats {
     uint64_t by_class[KB_HTTP_CLASS_MAX_];
     uint64_t token_requests;
     unsigned queued, in_flight, peak_in_flight;
-    int64_t waited_ms; /* spent of the retry budget */
-    int64_t skew_s;    /* largest |Date - own wall clock| seen */
+    int64_t waited_ms;      /* spent of the retry budget */
+    int64_t skew_s;         /* largest |Date - own wall clock| seen */
+    int64_t cert_expires_s; /* of the server's certificate, Unix seconds; 0: no TLS, or not connected yet */
 };
 
 void kb_http_peer_stats(const struct kb_http_peer *peer, struct kb_http_stats *ret);

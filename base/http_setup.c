@@ -145,6 +145,7 @@ dress_for_safety(CURL *easy, const struct kb_http_peer *peer)
         SET(CURLOPT_NOPROXY, "");
     }
     SET(CURLOPT_SUPPRESS_CONNECT_HEADERS, 1L);
+    SET(CURLOPT_CERTINFO, tls ? 1L : 0L); /* once for each connection: when does it expire? */
     return code;
 }
 

@@ -73,7 +73,7 @@ kb_http_on_body(char *data, size_t size, size_t count, void *userdata)
         return refuse(answer, KB_HTTP_BODY_OVER);
 
     if (streams) {
-        if (answer->len && answer->len + bytes > KB_HTTP_PIECE_SIZE) {
+        if (answer->len && answer->len + bytes >= KB_HTTP_PIECE_SIZE) {
             answer->paused = true;
             kb_http_ready(job);
             return CURL_WRITEFUNC_PAUSE; /* libcurl gives these bytes again later */

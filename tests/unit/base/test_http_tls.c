@@ -7,7 +7,7 @@
 
 #include <cmocka.h>
 
-#include "base/file.h"
+#include "base/clock.h"
 #include "base/mem.h"
 #include "support/certs.h"
 #include "support/reader.h"
@@ -64,7 +64,7 @@ server_open(struct server *s, const struct cert *cert, const char *chain_pem, co
 }
 
 static struct kb_error
-ask(const char *url, const char *ca_file, struct reader *r)
+ask(const char *url, const char *ca_file, struct reader *r, int64_t *ret_expires_s)
 {
     struct kb_http *http = reader_open(NULL);
     struct kb_http_peer_opts opts = reader_peer_opts(url);
@@ -73,6 +73,9 @@ ask(const char *url, const char *ca_file, struct reader *r)
     struct kb_error err = {0};
     reader_get(peer, "/x?secret", r);
     assert_int_equal(kb_http_run(http, &err), 0);
+    struct kb_http_stats stats;
+    kb_http_peer_stats(peer, &stats);
+    *ret_expires_s = stats.cert_expires_s;
     kb_http_free(http);
     return r->error;
 }
@@ -190,11 +193,13 @@ test_matrix(void **state)
     for (size_t i = 0; i < KB_LEN(table); i++) {
         struct server s = {0};
         struct reader r = {0};
+        int64_t expires_s = 0;
         struct cert cert = cert_make(&table[i].spec, table[i].issuer);
         char chain[8192];
         (void) snprintf(chain, sizeof(chain), "%s%s", cert.pem, table[i].chain ? table[i].chain->pem : "");
         server_open(&s, &cert, chain, table[i].priorities);
-        struct kb_error err = ask(s.url, table[i].trust == OURS ? path : "", &r);
+        struct kb_error err = ask(s.url, table[i].trust == OURS ? path : "", &r, &expires_s);
+        int64_t want_s = kb_wall_s() + table[i].spec.to_days * 86400;
         MHD_stop_daemon(s.daemon);
         cert_free(&cert);
         if (r.replies != 1 || r.tries != 1 || r.sent != table[i].fine ||
@@ -202,7 +207,9 @@ test_matrix(void **state)
             err.retry || !strstr(err.msg, table[i].message) || strstr(err.msg, "secret"))
             fail_msg("case '%s': %u tries, sent %d, %u requests, code %s: %s", table[i].name, r.tries, r.sent,
                      s.requests, kb_code_name(err.code), err.msg);
-        if (!table[i].fine)
+        if (table[i].fine)
+            assert_in_range(expires_s, want_s - 60, want_s);
+        else
             assert_int_equal(strncmp(err.msg, "acme: GET https://127.0.0.1:", 28), 0);
     }
     (void) unlink(path);

@@ -224,12 +224,6 @@ within_rate(struct req *r, int kind)
     return false;
 }
 
-static bool
-seg_is(const struct req *r, int i, const char *s)
-{
-    return i < r->nseg && strcmp(r->seg[i], s) == 0;
-}
-
 static void
 unsupported(struct req *r)
 {
@@ -302,30 +296,30 @@ discovery(struct req *r, bool account)
 static void
 route(struct req *r)
 {
-    bool v21 = seg_is(r, 1, "2.1");
-    if (seg_is(r, 0, "oidc") && seg_is(r, 1, "accounts") && r->nseg >= 5) {
-        if (!seg_is(r, 2, W.account))
+    bool v21 = req_seg(r, 1, "2.1");
+    if (req_seg(r, 0, "oidc") && req_seg(r, 1, "accounts") && r->nseg >= 5) {
+        if (!req_seg(r, 2, W.account))
             platform_error(r, 404, "NOT_FOUND", "Account not found.");
-        else if (r->nseg == 5 && seg_is(r, 3, "v1") && seg_is(r, 4, "token"))
+        else if (r->nseg == 5 && req_seg(r, 3, "v1") && req_seg(r, 4, "token"))
             dbx_token(r, true);
-        else if (seg_is(r, 3, ".well-known"))
+        else if (req_seg(r, 3, ".well-known"))
             discovery(r, true);
         else
             unsupported(r);
-    } else if (seg_is(r, 0, "oidc") && seg_is(r, 1, "v1") && seg_is(r, 2, "token"))
+    } else if (req_seg(r, 0, "oidc") && req_seg(r, 1, "v1") && req_seg(r, 2, "token"))
         dbx_token(r, false);
-    else if ((seg_is(r, 0, "oidc") && seg_is(r, 1, ".well-known")) || seg_is(r, 1, "databricks-config"))
-        discovery(r, seg_is(r, 1, "databricks-config"));
-    else if (!seg_is(r, 0, "api") || !(seg_is(r, 1, "2.0") || v21))
+    else if ((req_seg(r, 0, "oidc") && req_seg(r, 1, ".well-known")) || req_seg(r, 1, "databricks-config"))
+        discovery(r, req_seg(r, 1, "databricks-config"));
+    else if (!req_seg(r, 0, "api") || !(req_seg(r, 1, "2.0") || v21))
         unsupported(r);
-    else if (seg_is(r, 2, "accounts") && seg_is(r, 4, "scim") && seg_is(r, 5, "v2")) {
-        if (!seg_is(r, 3, W.account))
+    else if (req_seg(r, 2, "accounts") && req_seg(r, 4, "scim") && req_seg(r, 5, "v2")) {
+        if (!req_seg(r, 3, W.account))
             platform_error(r, 404, "NOT_FOUND", "Account not found.");
         else
             scim(r, 6, LEVEL_ACCOUNT, v21);
-    } else if (!v21 && seg_is(r, 2, "preview") && seg_is(r, 3, "scim") && seg_is(r, 4, "v2"))
+    } else if (!v21 && req_seg(r, 2, "preview") && req_seg(r, 3, "scim") && req_seg(r, 4, "v2"))
         scim(r, 5, LEVEL_WORKSPACE, false);
-    else if (!v21 && seg_is(r, 2, "account") && seg_is(r, 3, "scim") && seg_is(r, 4, "v2"))
+    else if (!v21 && req_seg(r, 2, "account") && req_seg(r, 3, "scim") && req_seg(r, 4, "v2"))
         scim(r, 5, LEVEL_PROXY, false);
     else
         unsupported(r);

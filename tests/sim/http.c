@@ -32,6 +32,12 @@ req_is(const struct req *r, const char *method)
 }
 
 bool
+req_seg(const struct req *r, int i, const char *s)
+{
+    return i < r->nseg && strcmp(r->seg[i], s) == 0;
+}
+
+bool
 req_split(struct req *r, size_t skip)
 {
     const char *p = r->path + skip;

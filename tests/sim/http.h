@@ -66,6 +66,7 @@ const char *req_header(struct req *r, const char *name);
 /* Splits and decodes the path after `skip` bytes; false when a segment cannot be decoded. A trailing slash is
  * dropped. */
 bool req_split(struct req *r, size_t skip);
+bool req_seg(const struct req *r, int i, const char *s); /* is decoded segment i just this? */
 bool req_is(const struct req *r, const char *method);
 void answer(struct req *r, int status, const char *ctype, const char *fmt, ...)
     __attribute__((format(printf, 4, 5)));

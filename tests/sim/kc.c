@@ -19,6 +19,20 @@ kc_error(struct req *r, int status, const char *message)
 }
 
 void
+kc_forbidden(struct req *r)
+{
+    kc_error(r, 403, "HTTP 403 Forbidden");
+}
+
+void
+kc_one(struct req *r, int index, row_fn row, const struct shape *shape)
+{
+    row(&r->out, index, shape);
+    r->status = 200;
+    r->ctype = KC_JSON;
+}
+
+void
 kc_not_found(struct req *r)
 {
     kc_error(r, 404, "HTTP 404 Not Found");
@@ -282,25 +296,19 @@ discovery(struct req *r)
     free(iss);
 }
 
-static bool
-seg_is(const struct req *r, int i, const char *s)
-{
-    return i < r->nseg && strcmp(r->seg[i], s) == 0;
-}
-
 static void
 public_path(struct req *r, int at)
 {
     int left = r->nseg - at;
     if (left < 2 || strcmp(r->seg[at + 1], W.realm) != 0)
         kc_error(r, 404, "Realm does not exist");
-    else if (left == 4 && seg_is(r, at + 2, ".well-known") &&
-             (seg_is(r, at + 3, "openid-configuration") || seg_is(r, at + 3, "oauth-authorization-server")))
+    else if (left == 4 && req_seg(r, at + 2, ".well-known") &&
+             (req_seg(r, at + 3, "openid-configuration") || req_seg(r, at + 3, "oauth-authorization-server")))
         discovery(r);
-    else if (left == 5 && seg_is(r, at + 2, "protocol") && seg_is(r, at + 3, "openid-connect") &&
-             seg_is(r, at + 4, "token"))
+    else if (left == 5 && req_seg(r, at + 2, "protocol") && req_seg(r, at + 3, "openid-connect") &&
+             req_seg(r, at + 4, "token"))
         kc_token(r);
-    else if (left == 6 && seg_is(r, at + 4, "token") && seg_is(r, at + 5, "introspect"))
+    else if (left == 6 && req_seg(r, at + 4, "token") && req_seg(r, at + 5, "introspect"))
         kc_introspect(r);
     else
         kc_not_found(r);
@@ -343,7 +351,7 @@ admin_path(struct req *r, int at)
         kc_admin_events(r, perm);
     else if (strcmp(family, "default-groups") == 0 && r->nseg == at + 2) {
         if ((perm & P_VIEW_REALM) == 0)
-            kc_error(r, 403, "HTTP 403 Forbidden");
+            kc_forbidden(r);
         else
             answer(r, 200, KC_JSON, "[]");
     } else
@@ -359,12 +367,12 @@ kc_answer(struct req *r)
     size_t base = strlen(W.base);
     if (strncmp(r->path, W.base, base) != 0 || !req_split(r, base))
         kc_not_found(r);
-    else if (seg_is(r, 0, "realms"))
+    else if (req_seg(r, 0, "realms"))
         public_path(r, 0);
-    else if (seg_is(r, 0, ".well-known") && seg_is(r, 1, "oauth-authorization-server") &&
-             seg_is(r, 2, "realms"))
-        seg_is(r, 3, W.realm) ? discovery(r) : kc_error(r, 404, "Realm does not exist");
-    else if (seg_is(r, 0, "admin") && seg_is(r, 1, "realms"))
+    else if (req_seg(r, 0, ".well-known") && req_seg(r, 1, "oauth-authorization-server") &&
+             req_seg(r, 2, "realms"))
+        req_seg(r, 3, W.realm) ? discovery(r) : kc_error(r, 404, "Realm does not exist");
+    else if (req_seg(r, 0, "admin") && req_seg(r, 1, "realms"))
         admin_path(r, 2);
     else
         kc_not_found(r);

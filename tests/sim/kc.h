@@ -20,6 +20,8 @@ typedef void (*row_fn)(struct buf *b, int index, const struct shape *shape);
 
 void kc_error(struct req *r, int status, const char *message); /* {"error":message} */
 void kc_not_found(struct req *r);
+void kc_forbidden(struct req *r);
+void kc_one(struct req *r, int index, row_fn row, const struct shape *shape);
 /* The list v[0..n) after first and max. def: what an absent max means, -1 all. lone: one of first and max
  * alone counts. */
 void kc_list(struct req *r, const int *v, int n, int def, bool lone, row_fn row, const struct shape *shape);

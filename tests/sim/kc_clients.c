@@ -6,12 +6,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void
-forbidden(struct req *r)
-{
-    kc_error(r, 403, "HTTP 403 Forbidden");
-}
-
 /* Rows carry the secret, as seen by anyone with view-clients: keycloak-verified.md section 5 */
 static void
 client_row(struct buf *b, int client, const struct shape *shape)
@@ -41,7 +35,7 @@ list_clients(struct req *r, unsigned perm)
     struct ivec v = {0};
     r->kind = "clients";
     if ((perm & P_QUERY_CLIENTS) == 0) {
-        forbidden(r);
+        kc_forbidden(r);
         free(cid);
         return;
     }
@@ -68,9 +62,7 @@ service_account(struct req *r, int c)
         free(text);
         return;
     }
-    kc_user_row(&r->out, W.clients[c].account, &shape);
-    r->status = 200;
-    r->ctype = KC_JSON;
+    kc_one(r, W.clients[c].account, kc_user_row, &shape);
 }
 
 void
@@ -85,14 +77,12 @@ kc_clients(struct req *r, unsigned perm, int at)
     const char *what = left > 2 ? r->seg[at + 2] : "";
     r->kind = "client";
     if (c < 0)
-        (perm & P_QUERY_CLIENTS) == 0 ? forbidden(r) : kc_error(r, 404, "Could not find client");
+        (perm & P_QUERY_CLIENTS) == 0 ? kc_forbidden(r) : kc_error(r, 404, "Could not find client");
     else if ((perm & P_VIEW_CLIENTS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if (left == 2) {
         struct shape shape = {0};
-        client_row(&r->out, c, &shape);
-        r->status = 200;
-        r->ctype = KC_JSON;
+        kc_one(r, c, client_row, &shape);
     } else if (strcmp(what, "roles") == 0)
         kc_roles(r, perm, c, at + 2);
     else if (left == 3 && strcmp(what, "service-account-user") == 0)
@@ -114,7 +104,7 @@ kc_realm(struct req *r, unsigned perm)
 {
     r->kind = "realm";
     if (perm == 0) {
-        forbidden(r);
+        kc_forbidden(r);
         return;
     }
     struct buf b = {0};
@@ -144,7 +134,7 @@ kc_components(struct req *r, unsigned perm)
 {
     r->kind = "components";
     if ((perm & P_VIEW_REALM) == 0) {
-        forbidden(r);
+        kc_forbidden(r);
         return;
     }
     buf_lit(&r->out, "[");
@@ -168,7 +158,7 @@ kc_admin_events(struct req *r, unsigned perm)
 {
     r->kind = "admin_events";
     if ((perm & P_VIEW_EVENTS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else
         answer(r, 200, KC_JSON, "[]");
 }

@@ -5,12 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-static void
-forbidden(struct req *r)
-{
-    kc_error(r, 403, "HTTP 403 Forbidden");
-}
-
 /* What `search` and `q` ask for. An empty search counts as absent; `*` or blanks match everything, `%` and
  * `_` are literal; a q that does not parse is dropped and matches everything. Source: keycloak-verified.md
  * sections 0, 1 */
@@ -47,36 +41,13 @@ want_of(const struct req *r)
 }
 
 static bool
-attr_match(const struct attrs *a, const char *q)
-{
-    const char *colon = strchr(q, ':');
-    if (colon == NULL || colon == q || colon[1] == '\0')
-        return true;
-    char *key = xsub(q, (size_t) (colon - q));
-    const struct attr *x = attr_get(a, key);
-    free(key);
-    for (int i = 0; x != NULL && i < x->n; i++)
-        if (strcmp(x->val[i], colon + 1) == 0)
-            return true;
-    return false;
-}
-
-static bool
 matches(int g, const struct want *w)
 {
-    if (w->q != NULL && !attr_match(&W.groups[g].attrs, w->q))
+    if (w->q != NULL && !attrs_query(&W.groups[g].attrs, w->q))
         return false;
     if (w->text == NULL || w->text[0] == '\0' || strcmp(w->text, "*") == 0)
         return true;
     return w->exact ? strcmp(W.groups[g].name, w->text) == 0 : has_infix(W.groups[g].name, w->text);
-}
-
-static int
-cmp_group(const void *a, const void *b)
-{
-    int x = *(const int *) a, y = *(const int *) b;
-    int c = strcmp(W.groups[x].name, W.groups[y].name);
-    return c != 0 ? c : x - y;
 }
 
 static struct ivec
@@ -86,8 +57,7 @@ find_groups(const struct want *w)
     for (int g = 0; g < W.ngroups; g++)
         if (W.groups[g].alive && matches(g, w))
             ivec_push(&v, g);
-    if (v.n > 1)
-        qsort(v.v, (size_t) v.n, sizeof *v.v, cmp_group);
+    groups_sort(&v);
     return v;
 }
 
@@ -146,7 +116,7 @@ list_groups(struct req *r, unsigned perm)
                           .clients = true};
     r->kind = w.any ? "groups_search" : "groups";
     if ((perm & P_QUERY_GROUPS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if ((perm & P_VIEW_USERS) == 0)
         kc_list(r, NULL, 0, -1, true, kc_group_row, &shape);
     else if (!w.any)
@@ -169,7 +139,7 @@ count_groups(struct req *r, unsigned perm)
     struct want w = want_of(r);
     r->kind = "groups_count";
     if ((perm & P_QUERY_GROUPS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if (w.any) {
         struct ivec v = find_groups(&w);
         answer(r, 200, KC_JSON, "{\"count\":%d}", v.n);
@@ -192,9 +162,7 @@ one_group(struct req *r, unsigned perm, int g)
 {
     /* without view-clients the client part is silently missing here: keycloak-verified.md section 5 */
     struct shape shape = {.sub_count = true, .clients = (perm & P_VIEW_CLIENTS) != 0};
-    kc_group_row(&r->out, g, &shape);
-    r->status = 200;
-    r->ctype = KC_JSON;
+    kc_one(r, g, kc_group_row, &shape);
 }
 
 static void
@@ -246,7 +214,7 @@ kc_groups(struct req *r, unsigned perm, int at)
     if (g < 0) /* 404 before 403: keycloak-verified.md section 3 */
         kc_error(r, 404, "Could not find group by id");
     else if ((perm & P_VIEW_USERS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if (left == 2)
         one_group(r, perm, g);
     else if (left == 3 && strcmp(what, "children") == 0)
@@ -288,7 +256,7 @@ kc_group_by_path(struct req *r, unsigned perm, int at)
     if (g < 0)
         kc_error(r, 404, "Group path does not exist");
     else if ((perm & P_VIEW_USERS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else
         one_group(r, perm, g);
     buf_free(&path);

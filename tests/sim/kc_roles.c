@@ -5,12 +5,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-static void
-forbidden(struct req *r)
-{
-    kc_error(r, 403, "HTTP 403 Forbidden");
-}
-
 static int
 cmp_role(const void *a, const void *b)
 {
@@ -87,7 +81,7 @@ role_users(struct req *r, unsigned perm, int role)
     struct shape shape = {.brief = kc_flag(r, "briefRepresentation", false), .access = true};
     r->kind = "role_users";
     if ((perm & P_QUERY_USERS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if ((perm & P_VIEW_USERS) == 0)
         kc_list(r, NULL, 0, 100, true, kc_user_row, &shape);
     else
@@ -100,7 +94,7 @@ role_groups(struct req *r, unsigned perm, int role)
     struct shape shape = {.brief = kc_flag(r, "briefRepresentation", true), .clients = true};
     r->kind = "role_groups";
     if ((perm & P_QUERY_GROUPS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else
         kc_list(r, W.roles[role].groups.v, W.roles[role].groups.n, 100, true, kc_group_plain_row, &shape);
 }
@@ -112,7 +106,7 @@ kc_roles(struct req *r, unsigned perm, int client, int at)
     const struct ivec *all = client < 0 ? &W.realm_roles : &W.clients[client].roles;
     r->kind = client < 0 ? "roles" : "client_roles";
     if ((perm & (client < 0 ? P_VIEW_REALM : P_VIEW_CLIENTS)) == 0) {
-        forbidden(r);
+        kc_forbidden(r);
         return;
     }
     if (left == 1) {
@@ -126,9 +120,7 @@ kc_roles(struct req *r, unsigned perm, int client, int at)
     else if (left == 2) {
         r->kind = "role";
         struct shape full = {0};
-        kc_role_row(&r->out, role, &full);
-        r->status = 200;
-        r->ctype = KC_JSON;
+        kc_one(r, role, kc_role_row, &full);
     } else if (left == 3 && strcmp(what, "users") == 0)
         role_users(r, perm, role);
     else if (left == 3 && strcmp(what, "groups") == 0)
@@ -150,15 +142,13 @@ kc_roles_by_id(struct req *r, unsigned perm, int at)
     if (left < 2)
         kc_not_found(r);
     else if (role < 0)
-        (perm & (P_VIEW_REALM | P_VIEW_CLIENTS)) == 0 ? forbidden(r)
+        (perm & (P_VIEW_REALM | P_VIEW_CLIENTS)) == 0 ? kc_forbidden(r)
                                                       : kc_error(r, 404, "Could not find role with id");
     else if ((perm & (W.roles[role].client < 0 ? P_VIEW_REALM : P_VIEW_CLIENTS)) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if (left == 2) {
         struct shape full = {0};
-        kc_role_row(&r->out, role, &full);
-        r->status = 200;
-        r->ctype = KC_JSON;
+        kc_one(r, role, kc_role_row, &full);
     } else if (strcmp(r->seg[at + 2], "composites") == 0 &&
                (left == 3 || (left == 4 && strcmp(r->seg[at + 3], "realm") == 0))) {
         r->kind = "composites_by_id";

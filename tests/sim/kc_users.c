@@ -5,12 +5,6 @@
 #include <string.h>
 #include <strings.h>
 
-static void
-forbidden(struct req *r)
-{
-    kc_error(r, 403, "HTTP 403 Forbidden");
-}
-
 struct filter {
     char *search, *username, *email, *first, *last, *enabled, *verified, *q, *alias;
     bool exact, other; /* other: any filter but search, which lets service accounts in (S15) */
@@ -69,21 +63,6 @@ search_ok(const struct user *u, const char *search)
 }
 
 static bool
-q_ok(const struct user *u, const char *q)
-{
-    const char *colon = q == NULL ? NULL : strchr(q, ':');
-    if (colon == NULL || colon == q || colon[1] == '\0')
-        return true;
-    char *key = xsub(q, (size_t) (colon - q));
-    const struct attr *x = attr_get(&u->attrs, key);
-    free(key);
-    for (int i = 0; x != NULL && i < x->n; i++)
-        if (strcmp(x->val[i], colon + 1) == 0)
-            return true;
-    return false;
-}
-
-static bool
 matches(const struct user *u, const struct filter *f)
 {
     if (u->service && !f->other)
@@ -94,7 +73,8 @@ matches(const struct user *u, const struct filter *f)
         return false;
     return f->alias == NULL && text_ok(u->name, f->username, f->exact) &&
            text_ok(u->email, f->email, f->exact) && text_ok(u->first, f->first, f->exact) &&
-           text_ok(u->last, f->last, f->exact) && search_ok(u, f->search) && q_ok(u, f->q);
+           text_ok(u->last, f->last, f->exact) && search_ok(u, f->search) &&
+           (f->q == NULL || attrs_query(&u->attrs, f->q));
 }
 
 static struct ivec
@@ -121,7 +101,7 @@ list_users(struct req *r, unsigned perm, bool count)
     r->kind = count ? "users_count" : f.other || f.search != NULL ? "users_filter" : "users";
     struct ivec v = {0};
     if ((perm & P_QUERY_USERS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else {
         if (count || (perm & P_VIEW_USERS) != 0)
             v = find_users(&f);
@@ -148,14 +128,6 @@ one_user(struct req *r, int u)
     r->ctype = KC_JSON;
 }
 
-static int
-cmp_group(const void *a, const void *b)
-{
-    int x = *(const int *) a, y = *(const int *) b;
-    int c = strcmp(W.groups[x].name, W.groups[y].name);
-    return c != 0 ? c : x - y;
-}
-
 static void
 user_groups(struct req *r, int u)
 {
@@ -163,8 +135,7 @@ user_groups(struct req *r, int u)
     struct ivec v = {0};
     for (int i = 0; i < W.users[u].groups.n; i++)
         ivec_push(&v, W.users[u].groups.v[i]);
-    if (v.n > 1)
-        qsort(v.v, (size_t) v.n, sizeof *v.v, cmp_group);
+    groups_sort(&v);
     r->kind = "user_groups";
     kc_list(r, v.v, v.n, -1, true, kc_group_plain_row, &shape);
     ivec_free(&v);
@@ -202,7 +173,7 @@ role_mappings(struct req *r, unsigned perm, int u, int at)
     else if (strcmp(kind, "clients") == 0 && left >= 3) {
         int c = map_get(&W.client_id, r->seg[at + 2]);
         if ((perm & P_VIEW_CLIENTS) == 0)
-            forbidden(r);
+            kc_forbidden(r);
         else if (c < 0)
             kc_error(r, 404, "Client not found");
         else if (left == 3)
@@ -229,7 +200,7 @@ kc_users(struct req *r, unsigned perm, int at)
     if (u < 0 && (perm & P_QUERY_USERS) != 0)
         kc_error(r, 404, "User not found"); /* 403 for who may not ask: keycloak-verified.md section 3 */
     else if (u < 0 || (perm & P_VIEW_USERS) == 0)
-        forbidden(r);
+        kc_forbidden(r);
     else if (left == 2)
         one_user(r, u);
     else if (strcmp(what, "role-mappings") == 0)

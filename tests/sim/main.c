@@ -29,8 +29,7 @@ static const char usage[] = "usage: keybricks-sim [--seed N] [--users N] [--grou
 
 struct options {
     struct company company;
-    uint64_t seed;
-    int kc_port, dbx_port;
+    int seed, kc_port, dbx_port;
     const char *world, *config_out, *tls_kc, *tls_dbx;
 };
 
@@ -51,18 +50,25 @@ parse(int argc, char **argv)
 {
     struct options o = {.seed = 1, .company = {.users = 200, .groups = 40, .roles = 20, .memberships = 1500}};
     int empty = 0, sync = 0, drift = 0, local = 0, quiet = 0;
-    const struct option table[] = {{"seed", 1, NULL, 's'},
-                                   {"users", 1, NULL, 'u'},
-                                   {"groups", 1, NULL, 'g'},
-                                   {"roles", 1, NULL, 'r'},
-                                   {"memberships", 1, NULL, 'm'},
-                                   {"kc-port", 1, NULL, 'k'},
-                                   {"dbx-port", 1, NULL, 'd'},
-                                   {"latency-ms", 1, NULL, 'l'},
-                                   {"world", 1, NULL, 'w'},
-                                   {"config-out", 1, NULL, 'c'},
-                                   {"tls-kc", 1, NULL, 'K'},
-                                   {"tls-dbx", 1, NULL, 'D'},
+    struct company *c = &o.company;
+    /* what takes a number, what takes a text, what is a flag; the order is that of `table` below */
+    int *const numbers[] = {&o.seed,         &c->users,  &c->groups,  &c->roles,
+                            &c->memberships, &o.kc_port, &o.dbx_port, &knobs.latency_ms};
+    const char **const texts[] = {&o.world, &o.config_out, &o.tls_kc, &o.tls_dbx};
+
+    enum { NUMBERS = sizeof numbers / sizeof numbers[0] };
+    const struct option table[] = {{"seed", 1, NULL, 'n'},
+                                   {"users", 1, NULL, 'n'},
+                                   {"groups", 1, NULL, 'n'},
+                                   {"roles", 1, NULL, 'n'},
+                                   {"memberships", 1, NULL, 'n'},
+                                   {"kc-port", 1, NULL, 'n'},
+                                   {"dbx-port", 1, NULL, 'n'},
+                                   {"latency-ms", 1, NULL, 'n'},
+                                   {"world", 1, NULL, 't'},
+                                   {"config-out", 1, NULL, 't'},
+                                   {"tls-kc", 1, NULL, 't'},
+                                   {"tls-dbx", 1, NULL, 't'},
                                    {"dbx-empty", 0, &empty, 1},
                                    {"dbx-in-sync", 0, &sync, 1},
                                    {"dbx-drift", 0, &drift, 1},
@@ -71,61 +77,24 @@ parse(int argc, char **argv)
                                    {"help", 0, NULL, 'h'},
                                    {NULL, 0, NULL, 0}};
     int i = 0;
-    for (int c; (c = getopt_long(argc, argv, "", table, &i)) != -1;) {
-        const char *name = table[i].name;
-        switch (c) {
-        case 's':
-            o.seed = (uint64_t) natural(name, optarg);
-            break;
-        case 'u':
-            o.company.users = natural(name, optarg);
-            break;
-        case 'g':
-            o.company.groups = natural(name, optarg);
-            break;
-        case 'r':
-            o.company.roles = natural(name, optarg);
-            break;
-        case 'm':
-            o.company.memberships = natural(name, optarg);
-            break;
-        case 'k':
-            o.kc_port = natural(name, optarg);
-            break;
-        case 'd':
-            o.dbx_port = natural(name, optarg);
-            break;
-        case 'l':
-            knobs.latency_ms = natural(name, optarg);
-            break;
-        case 'w':
-            o.world = optarg;
-            break;
-        case 'c':
-            o.config_out = optarg;
-            break;
-        case 'K':
-            o.tls_kc = optarg;
-            break;
-        case 'D':
-            o.tls_dbx = optarg;
-            break;
-        case 'h':
+    bool bad = false;
+    for (int k; (k = getopt_long(argc, argv, "", table, &i)) != -1;) {
+        if (k == 'n')
+            *numbers[i] = natural(table[i].name, optarg);
+        else if (k == 't')
+            *texts[i - NUMBERS] = optarg;
+        else if (k == 'h') {
             fputs(usage, stdout);
             exit(0);
-        case 0:
-            break;
-        default:
-            fputs(usage, stderr);
-            exit(64);
-        }
+        } else
+            bad = bad || k != 0;
     }
-    if (optind < argc || empty + sync + drift > 1) {
+    if (bad || optind < argc || empty + sync + drift > 1) {
         fputs(usage, stderr);
         exit(64);
     }
-    o.company.start = empty ? START_EMPTY : sync ? START_IN_SYNC : START_DRIFT;
-    o.company.local = local != 0;
+    c->start = empty ? START_EMPTY : sync ? START_IN_SYNC : START_DRIFT;
+    c->local = local != 0;
     rec_quiet(quiet != 0);
     return o;
 }
@@ -133,7 +102,7 @@ parse(int argc, char **argv)
 static bool
 make_world(const struct options *o, char **rules)
 {
-    world_init(o->seed);
+    world_init((uint64_t) o->seed);
     if (o->world == NULL) {
         company_make(&o->company);
         return true;

@@ -96,16 +96,33 @@ attr_get(const struct attrs *a, const char *name)
     return NULL;
 }
 
+bool
+attrs_query(const struct attrs *a, const char *q)
+{
+    const char *colon = strchr(q, ':');
+    if (colon == NULL || colon == q || colon[1] == '\0')
+        return true;
+    char *key = xsub(q, (size_t) (colon - q));
+    const struct attr *x = attr_get(a, key);
+    free(key);
+    for (int i = 0; x != NULL && i < x->n; i++)
+        if (strcmp(x->val[i], colon + 1) == 0)
+            return true;
+    return false;
+}
+
 static int
 cmp_user(const void *a, const void *b)
 {
     return strcmp(W.users[*(const int *) a].name, W.users[*(const int *) b].name);
 }
 
+/* Names repeat under different parents: then the older one is first. */
 static int
 cmp_group(const void *a, const void *b)
 {
-    return strcmp(W.groups[*(const int *) a].name, W.groups[*(const int *) b].name);
+    int x = *(const int *) a, y = *(const int *) b, c = strcmp(W.groups[x].name, W.groups[y].name);
+    return c != 0 ? c : x - y;
 }
 
 static void
@@ -113,6 +130,12 @@ sort_vec(struct ivec *a, int (*cmp)(const void *, const void *))
 {
     if (a->n > 1)
         qsort(a->v, (size_t) a->n, sizeof *a->v, cmp);
+}
+
+void
+groups_sort(struct ivec *a)
+{
+    sort_vec(a, cmp_group);
 }
 
 /* Puts x where it belongs; while loading it only appends. */

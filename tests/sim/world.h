@@ -127,6 +127,8 @@ unsigned permission_of(const char *name); /* 0: unknown */
 void attr_set(struct attrs *a, const char *name, const char *const *val, int n); /* n 0 removes */
 const struct attr *attr_get(const struct attrs *a, const char *name);
 
+bool attrs_query(const struct attrs *a, const char *q); /* key:value; what does not parse matches all */
+
 int role_new(int client, const char *name, const char *id);
 int role_find(int client, const char *name);
 void role_del(int r);
@@ -137,6 +139,7 @@ int group_new(int parent, const char *name, const char *id);
 int group_find(const char *path); /* by its text; ambiguous paths give the oldest */
 void group_del(int g);
 void group_rename(int g, const char *name);
+void groups_sort(struct ivec *a); /* by name */
 void group_move(int g, int parent);
 int user_new(const char *name, const char *id); /* enabled, no default role */
 int user_find(const char *name);

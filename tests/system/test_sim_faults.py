@@ -5,6 +5,7 @@ import hashlib
 import http.client
 import json
 import socket
+import ssl
 import subprocess
 import threading
 import time
@@ -204,6 +205,64 @@ def test_company_in_sync_is_what_the_realm_says():
             want.setdefault(group, set()).add(who)
     assert {k: v for k, v in groups.items() if v} == want
     assert sim.stop() == 0
+
+
+def test_workspace_company(tmp_path):
+    out = tmp_path / "out"
+    sim = Sim("--workspace", "--config-out", str(out))
+    assert 'level = "workspace"' in (out / "keybricks.conf").read_text()
+    token = (out / "databricks.secret").read_text()
+    group = next(g for g in sim.control("GET", "state")["groups"] if g["displayName"] == "dbx-platform-admins")
+    answer = sim.dbx("GET", "/Groups/" + group["id"], base="/api/2.0/preview/scim/v2", token=token)
+    assert answer.json["meta"] == {"resourceType": "WorkspaceGroup"} and answer.json["members"]
+    assert sim.stop() == 0
+
+
+def test_tls(tmp_path):
+    cert, key, out = tmp_path / "c.pem", tmp_path / "k.pem", tmp_path / "out"
+    subprocess.run(["openssl", "req", "-x509", "-newkey", "rsa:2048", "-nodes", "-keyout", key, "-out", cert, "-subj", "/CN=x",
+                    "-addext", "subjectAltName=IP:127.0.0.1"], check=True, capture_output=True)
+    sim = Sim("--tls-kc", f"{cert}:{key}", "--config-out", str(out))
+    assert sim.info["keycloak"].startswith("https://") and sim.info["databricks"].startswith("http://")
+    trust = ssl.create_default_context(cafile=cert)
+    connection = http.client.HTTPSConnection(sim.hosts["keycloak"], context=trust, timeout=10)
+    connection.request("GET", "/realms/acme/.well-known/openid-configuration")
+    assert json.loads(connection.getresponse().read())["issuer"] == sim.info["keycloak"] + "/realms/acme"
+    connection.close()
+    with pytest.raises(ssl.SSLCertVerificationError):
+        http.client.HTTPSConnection(sim.hosts["keycloak"], context=ssl.create_default_context(), timeout=10).request("GET", "/")
+    assert f'ca_file = "{cert}"' in (out / "keybricks.conf").read_text()
+    assert sim.stop() == 0
+
+
+def test_many_threads_while_the_world_changes(sim):
+    """Readers and an editor at once; run under ASan this found a text that was freed while it was being sent."""
+    failed, done = [], threading.Event()
+
+    def read():
+        while not done.is_set():
+            for path in ("/groups?search=*&max=-1&briefRepresentation=false", "/users?max=-1"):
+                if not sim.kc(path).json:
+                    failed.append(path)
+            sim.dbx("GET", f"/Groups/{ML}")
+            sim.control("GET", "log")
+
+    sim.kc("/roles")
+    sim.dbx("GET", "/Groups")
+    readers = [threading.Thread(target=read) for _ in range(3)]
+    for reader in readers:
+        reader.start()
+    for i in range(40):
+        sim.edit({"op": "kc_user_add", "username": f"w{i}"}, {"op": "kc_group_join", "username": f"w{i}", "group": "/eng"},
+                 {"op": "dbx_user_add", "userName": f"w{i}@x"}, {"op": "dbx_member_add", "group": "ml", "member": f"w{i}@x"})
+        if i % 2:
+            sim.edit({"op": "kc_user_remove", "username": f"w{i}"}, {"op": "dbx_user_delete", "userName": f"w{i}@x"})
+            sim.control("DELETE", "log")
+            sim.knobs(content_type="text/plain" if i % 4 == 1 else None)
+    done.set()
+    for reader in readers:
+        reader.join()
+    assert not failed and len(sim.members()) == 23 and len(sim.kc("/groups").json) == 2
 
 
 def test_usage_errors():

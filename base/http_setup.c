@@ -138,8 +138,10 @@ dress_for_safety(CURL *easy, const struct kb_http_peer *peer)
     }
     if (peer->cert_file[0])
         SET(CURLOPT_SSLCERT, peer->cert_file);
-    if (peer->key_file[0])
+    if (peer->key_file[0]) {
         SET(CURLOPT_SSLKEY, peer->key_file);
+        SET(CURLOPT_KEYPASSWD, ""); /* otherwise OpenSSL asks the terminal when the key is encrypted */
+    }
     if (strcmp(peer->proxy, "env") != 0) {
         SET(CURLOPT_PROXY, peer->proxy); /* "" switches the environment's off */
         SET(CURLOPT_NOPROXY, "");

@@ -401,6 +401,43 @@ test_answer_details(void **state)
     wire_stop(w);
 }
 
+/* F15: bytes that nobody asked for, behind an answer, are never the next request's answer. (Those that arrive
+ * after the next request was sent cannot be told apart here; readers check the id in the answer.) */
+static void
+babble(void *userdata, const struct wire_request *request, struct wire_answer *ret)
+{
+    const char *stale = userdata;
+    wire_say(ret, 200, "", request->target);
+    if (strcmp(request->target, "/first") == 0) {
+        memcpy(ret->bytes + ret->size, stale, strlen(stale)); /* in one segment with the answer */
+        ret->size += strlen(stale);
+    }
+}
+
+static void
+test_stale_bytes(void **state)
+{
+    (void) state;
+    static char stale[][64] = {"HTTP/1.1 200 OK\r\nContent-Length: 5\r\n\r\nWRONG", "x", "\r\n",
+                               "HTTP/1.1 408 Late\r\nContent-Length: 0\r\n\r\n"};
+    for (size_t i = 0; i < KB_LEN(stale); i++) {
+        struct wire *w = wire_start(babble, stale[i]);
+        struct kb_http *http = reader_open(NULL);
+        struct kb_http_peer_opts opts = reader_peer_opts(wire_url(w));
+        opts.concurrency = 1;
+        struct kb_http_peer *peer = reader_peer(http, &opts);
+        struct reader first = {0}, second = {0};
+        reader_get(peer, "/first", &first);
+        reader_get(peer, "/second", &second);
+        assert_int_equal(run(http), 0);
+        kb_http_free(http);
+        wire_stop(w);
+        assert_string_equal(first.body, "/first");
+        assert_int_equal(second.error.code, KB_OK);
+        assert_string_equal(second.body, "/second");
+    }
+}
+
 int
 main(void)
 {
@@ -409,6 +446,7 @@ main(void)
         cmocka_unit_test(test_front_goes_first),
         cmocka_unit_test(test_table),
         cmocka_unit_test(test_answer_details),
+        cmocka_unit_test(test_stale_bytes),
     };
     return cmocka_run_group_tests_name("base/http read", tests, NULL, NULL);
 }

@@ -63,7 +63,14 @@ cert_make(const struct cert_spec *spec, const struct cert *issuer)
     BIO *cert_bio = BIO_new(BIO_s_mem()), *key_bio = BIO_new(BIO_s_mem());
     MUST(cert_bio && key_bio && PEM_write_bio_X509(cert_bio, x));
     MUST(PEM_write_bio_PrivateKey(key_bio, key, NULL, NULL, 0, NULL, NULL));
-    return (struct cert){.pem = text_of(cert_bio), .key_pem = text_of(key_bio), .x509 = x, .key = key};
+    char password[] = "locked";
+    BIO *locked_bio = BIO_new(BIO_s_mem());
+    MUST(locked_bio && PEM_write_bio_PrivateKey(locked_bio, key, EVP_aes_256_cbc(), NULL, 0, NULL, password));
+    return (struct cert){.pem = text_of(cert_bio),
+                         .key_pem = text_of(key_bio),
+                         .locked_pem = text_of(locked_bio),
+                         .x509 = x,
+                         .key = key};
 }
 
 void
@@ -71,6 +78,7 @@ cert_free(struct cert *c)
 {
     free(c->pem);
     free(c->key_pem);
+    free(c->locked_pem);
     X509_free(c->x509);
     EVP_PKEY_free(c->key);
     *c = (struct cert){0};

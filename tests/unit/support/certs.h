@@ -6,8 +6,9 @@
 #include <stdbool.h>
 
 struct cert {
-    char *pem;     /* the certificate */
-    char *key_pem; /* its private key */
+    char *pem;        /* the certificate */
+    char *key_pem;    /* its private key */
+    char *locked_pem; /* the same, encrypted */
     void *x509, *key;
 };
 

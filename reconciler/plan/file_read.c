@@ -38,7 +38,7 @@ find_digest(const char *bytes, size_t size)
     const char *end;
     size_t at;
 
-    if (size < sizeof(START) || memcmp(bytes, START, sizeof(START) - 1) != 0)
+    if (size < sizeof(START) - 1 || memcmp(bytes, START, sizeof(START) - 1) != 0)
         return 0;
     end = memchr(bytes, '}', size);
     if (!end)
@@ -61,7 +61,7 @@ check_digest(const char *bytes, size_t size, struct kb_error *err)
 
     if (!at || bytes[size - 1] != '\n') {
         if (memmem(bytes, size, "\"keybricks.plan/1\"", sizeof(SCHEMA) + 1) ||
-            (size >= sizeof(START) && !memcmp(bytes, START, sizeof(START) - 1)))
+            (size >= sizeof(START) - 1 && !memcmp(bytes, START, sizeof(START) - 1)))
             return altered(err, "it is not in the form in which it was saved");
         return not_a_plan(err, "it does not begin as one");
     }

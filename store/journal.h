@@ -2,9 +2,11 @@
  *
  * Row:    audit(seq, ts, run_id, kind, body, prev, hash); seq gap-free from 1; hash = SHA-256(0x00 | prev |
  * seq as 8 bytes big endian | ts as 8 bytes | run_id | 0x00 | kind | 0x00 | body); prev of row 1 is SHA-256
- * of the lineage. Body:   canonical JSON made by the caller (apply/journal.c); this room does not look into
- * it. Errors: KB_E_STORE; a full disk while appending an outcome is spooled by apply (reliability T4).
- * Source: interface.md section 6; reliability 4.3.
+ * of the lineage. Body:   canonical JSON made by the caller (apply/journal.c). Of it, verification alone
+ * reads: `request` of intents and outcomes (a text is unique in the database, an integer in its run; the
+ * outcome that a later run writes for an earlier one carries that one's id in `run`), `size` and `hash` of
+ * checkpoints (the head that was there before the row). Errors: KB_E_STORE; a full disk while appending an
+ * outcome is spooled by apply (reliability T4). Source: interface.md section 6; reliability 4.3.
  */
 #ifndef KB_STORE_JOURNAL_H
 #define KB_STORE_JOURNAL_H

@@ -30,9 +30,10 @@ enum store_mode {
     STORE_MEMORY,   /* state = "ephemeral" */
 };
 
-/* STORE_READ of a missing database: KB_OK with *ret NULL. STORE_SNAPSHOT with the lock taken by another:
- * opened for reading, store_writable says false. STORE_WRITE with the lock taken: KB_E_BUSY naming the
- * holder's pid. */
+/* STORE_READ of a missing database: KB_OK with *ret NULL; of one that may not be read: KB_E_IO.
+ * STORE_SNAPSHOT with the lock taken by another, or in a directory that is not ours to write: as STORE_READ,
+ * store_writable says false; a write then is KB_E_BUG. A damaged, foreign or newer file: KB_E_STORE,
+ * untouched. STORE_WRITE with the lock taken: KB_E_BUSY naming the holder's pid. */
 int store_open(const char *state_dir, const struct store_identity *identity, enum store_mode mode,
                struct store **ret, struct kb_error *err);
 void store_close(struct store *store); /* NULL is fine; releases the lock */

@@ -257,7 +257,7 @@ test_slow(void **state)
         kb_http_free(http);
         wire_stop(w);
         for (size_t k = 0; k < KB_LEN(targets); k++)
-            if (r[k].error.code != KB_E_NET || !r[k].error.retry || !r[k].sent || r[k].ms > 20000)
+            if (r[k].error.code != KB_E_NET || !r[k].error.retry || !r[k].sent)
                 fail_msg("case %zu '%s': %s after %lld ms", i, targets[k], r[k].error.msg,
                          (long long) r[k].ms);
     }
@@ -276,7 +276,7 @@ test_rates(void **state)
     } table[] = {
         {10, 0, 30, 30, 1900, 2100}, /* a burst of 10, then 100 ms each */
         {0.5, 0, 4, 4, 5900, 6100},  /* a burst of one */
-        {0, 0, 50, 50, 0, 300},      {2, 4, 6, 12, 1900, 2100}, {0.01, 0, 2, 0, 99000, 101000},
+        {0, 0, 50, 50, 0, 0},        {2, 4, 6, 12, 1900, 2100}, {0.01, 0, 2, 0, 99000, 101000},
     };
 
     for (size_t i = 0; i < KB_LEN(table); i++) {
@@ -318,7 +318,6 @@ test_rates(void **state)
 /* A 429 holds its whole class until then, and counts once. */
 struct limiter {
     unsigned seen;
-    int64_t wall_s;
 };
 
 static void

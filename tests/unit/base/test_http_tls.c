@@ -7,7 +7,6 @@
 
 #include <cmocka.h>
 
-#include "base/clock.h"
 #include "base/file.h"
 #include "base/mem.h"
 #include "support/certs.h"
@@ -20,6 +19,7 @@
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
+#include <time.h>
 
 struct server {
     struct MHD_Daemon *daemon;
@@ -212,7 +212,7 @@ test_matrix(void **state)
         (void) snprintf(chain, sizeof(chain), "%s%s", cert.pem, table[i].chain ? table[i].chain->pem : "");
         server_open(&s, &cert, chain, table[i].priorities, NULL);
         struct kb_error err = ask(s.url, table[i].trust == OURS ? path : "", &r, &expires_s);
-        int64_t want_s = kb_wall_s() + table[i].spec.to_days * 86400;
+        int64_t want_s = (int64_t) time(NULL) + table[i].spec.to_days * 86400;
         MHD_stop_daemon(s.daemon);
         cert_free(&cert);
         if (r.replies != 1 || r.tries != 1 || r.sent != table[i].fine ||

@@ -33,7 +33,7 @@ void reader_begin(void *userdata);
 int reader_data(void *userdata, const char *bytes, size_t size, struct kb_error *err);
 void reader_reply(void *userdata, const struct kb_http_reply *reply);
 
-/* Jumps over waits from now on; reader_clock_moved: how far, in ms. */
+/* Stands still and jumps over waits from now on (2025-11-24T16:00:00Z); reader_clock_moved: how far, in ms. */
 void reader_clock_start(void);
 int64_t reader_clock_moved(void);
 void reader_clock_move(int64_t ms);

@@ -178,7 +178,8 @@ def build():
     group_paths = sorted(set(paths(tree)))
     services = service_accounts()
     keybricks = {"id": ident("service", CLIENT_ID), "username": f"service-account-{CLIENT_ID}", "serviceAccountClientId": CLIENT_ID,
-                 "enabled": True, "clientRoles": {"realm-management": ["view-users", "view-realm", "view-clients"]}}
+                 "enabled": True, "realmRoles": [f"default-roles-{REALM}"],
+                 "clientRoles": {"realm-management": ["view-users", "view-realm", "view-clients"]}}
     client_roles = {}
     for owner, name, realm_inside, client_inside in CLIENT_ROLES:
         client_roles.setdefault(owner, []).append(role(name, realm_inside, client_inside, owner))

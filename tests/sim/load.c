@@ -257,13 +257,15 @@ realm(struct load *l, json_object *o)
         W.permissions |= permission_of(json_object_get_string(json_object_array_get_idx(p, i)));
     char *low = lower(W.realm), *def = xfmt("default-roles-%s", low),
          *sa = xfmt("service-account-%s", W.kc_client);
-    W.default_role = role_new(-1, def, NULL);
+    json_object *rl = json_sub(o, "roles", json_type_array), *cl = json_sub(o, "clients", json_type_array);
+    roles(l, -1, rl);
+    W.default_role = role_find(-1, def); /* the world may describe it, with an id and composites */
+    if (W.default_role < 0)
+        W.default_role = role_new(-1, def, NULL);
     int c = client_new(W.kc_client, NULL);
     W.clients[c].account = user_new(sa, NULL);
     user_grant(W.clients[c].account, W.default_role);
     free(low), free(def), free(sa);
-    json_object *rl = json_sub(o, "roles", json_type_array), *cl = json_sub(o, "clients", json_type_array);
-    roles(l, -1, rl);
     clients(l, cl);
     if (l->err != NULL)
         return;

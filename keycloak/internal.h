@@ -152,8 +152,16 @@ void kc_lists_step(struct kc *kc);
 /* ---- users.c ---- */
 
 void kc_users_follow(struct kc *kc); /* all lists have answered */
-/* The answer of GET /users/{id}: into the row (COMPLETE, GONE) or not (and then why). */
-enum kb_read_status kc_user_answer(struct kc_call *call, const struct kb_http_reply *reply, uint32_t user,
-                                   char note[KC_NOTE_SIZE]);
+/* The answer of GET /users/{id}: into the realm (COMPLETE, GONE; *ret_user is its row) or not (KB_NONE, and
+ * why). */
+enum kb_read_status kc_user_answer(struct kc_call *call, const struct kb_http_reply *reply, const char *id,
+                                   uint32_t *ret_user, char note[KC_NOTE_SIZE]);
+
+/* ---- check.c ---- */
+
+/* A copy of the id at the end of the array. */
+int kc_ids_add(char ***ids, size_t *len, size_t *cap, const char *id, struct kb_error *err);
+void kc_ids_sort(char **ids, size_t *len); /* ascending, without repetitions */
+void kc_ids_done(char ***ids, size_t *len, size_t *cap);
 
 #endif

@@ -68,17 +68,27 @@ struct kc_check {
     char note[256]; /* why something is unknown */
     void (*on_done)(void *userdata, struct kc_check *check);
     void *userdata;
+
+    /* private */
+    struct kc *kc;
+    const char *const *clients;
+    size_t clients_len, role_ids_cap, group_ids_cap;
+    unsigned open;
 };
 
 /* GET /users/{id}, then (when it exists and is enabled) /users/{id}/role-mappings/realm/composite and
- * /users/{id}/groups, and for each client uuid in `clients`
- * /users/{id}/role-mappings/clients/{uuid}/composite. `check` stays the caller's. */
+ * /users/{id}/groups, and for each client uuid in `clients` (borrowed until on_done)
+ * /users/{id}/role-mappings/clients/{uuid}/composite. `check` stays the caller's and must not move. The ids
+ * come sorted bytewise. A user of a directory: what speaks against them stays unknown, since nothing here
+ * proves that the directory is up (interface, "Directories"); the ids that were shown are there all the same.
+ * < 0: nothing was sent and on_done will not be called. */
 int kc_check_user(struct kc *kc, struct kc_check *check, const char *const *clients, size_t clients_len,
                   struct kb_error *err);
 void kc_check_done(struct kc_check *check);
 
-/* Exact look-up for a foreign member: GET /users?username=…&exact=true and ?email=…&exact=true. found_ids are
- * user ids. */
+/* Exact look-up for a foreign member: GET /users?username=…&exact=true and ?email=…&exact=true; for a service
+ * principal ?q=ATTRIBUTE:NAME, or without service_attribute the service account of the client NAME. KC_HAS_NOT
+ * only when the same account sees somebody at the same time (GET /users?max=1). */
 struct kc_find {
     const char *name; /* borrowed until on_done */
     enum kc_answer found;
@@ -87,6 +97,12 @@ struct kc_find {
     char note[256];
     void (*on_done)(void *userdata, struct kc_find *find);
     void *userdata;
+
+    /* private */
+    struct kc *kc;
+    size_t ids_cap;
+    unsigned open;
+    bool doubt, saw_somebody;
 };
 
 int kc_find_user(struct kc *kc, struct kc_find *find, bool by_service_attribute, struct kb_error *err);

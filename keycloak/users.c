@@ -9,21 +9,34 @@
 
 struct lookup {
     struct kc *kc;
-    uint32_t user;
+    const char *id;
+    uint32_t user; /* out */
 };
+
+/* GET /users/{id} of some versions shows a temporary lockout as disabled (keycloak-api.md 2.5), the list of the
+ * stored column does not; somebody whom the lists showed disabled and that list does not know is in doubt. */
+static bool
+stored_contradicts(const struct kc *kc, const struct kb_user *before)
+{
+    return before->username && !(before->flags & (KB_USER_LOOKED_UP | KB_USER_DISABLED_STORED)) &&
+           kb_read_ok(&kc->realm->disabled_read);
+}
 
 static int
 lookup_row(void *userdata, const struct kc_row *row, struct kb_error *err)
 {
     struct lookup *look = userdata;
     struct kc *kc = look->kc;
-    struct kb_user *user = &kc->realm->users[look->user];
+    struct kb_user before = {0}, *user;
+    uint32_t index = kb_realm_user(kc->realm, look->id);
     unsigned flags;
-    uint32_t index;
 
-    if (strcmp(row->id, kc_str(kc, user->id)) != 0)
+    if (strcmp(row->id, look->id) != 0)
         return kb_fail(err, KB_E_PROTOCOL, "the answer is about another user");
-    user->attribute = 0;
+    if (index != KB_NONE) {
+        before = kc->realm->users[index];
+        kc->realm->users[index].attribute = 0;
+    }
     if (kc_user_put(kc, &row->user, &index, err) < 0)
         return -(int) err->code;
     user = &kc->realm->users[index];
@@ -31,20 +44,21 @@ lookup_row(void *userdata, const struct kc_row *row, struct kb_error *err)
     flags |= KB_USER_LOOKED_UP;
     /* A directory's user is also shown disabled while the directory is down: that is no stored decision
      * (keycloak-verified.md section 8). */
-    if (!row->user.enabled && !user->directory)
+    if (!row->user.enabled && !user->directory && !stored_contradicts(kc, &before))
         flags |= KB_USER_DISABLED_STORED;
     if (row->user.locked_out)
         flags |= KB_USER_LOCKED_OUT;
     user->flags = (uint16_t) flags;
+    look->user = index;
     return 0;
 }
 
 enum kb_read_status
-kc_user_answer(struct kc_call *call, const struct kb_http_reply *reply, uint32_t user,
+kc_user_answer(struct kc_call *call, const struct kb_http_reply *reply, const char *id, uint32_t *ret_user,
                char note[KC_NOTE_SIZE])
 {
     struct kc *kc = call->kc;
-    struct lookup look = {.kc = kc, .user = user};
+    struct lookup look = {.kc = kc, .id = id, .user = KB_NONE};
     struct kc_row_opts opts = {.kind = KC_ROW_USER,
                                .attributes = {kc->user_attribute, kc->service_attribute},
                                .fn = lookup_row,
@@ -52,14 +66,19 @@ kc_user_answer(struct kc_call *call, const struct kb_http_reply *reply, uint32_t
     struct kb_error err = {0};
 
     note[0] = '\0';
+    *ret_user = KB_NONE;
     if (reply->error->code != KB_OK || reply->status != 200) {
         enum kb_read_status status = kc_judge(kc, call->what, "view-users", reply, note);
         if (status == KB_READ_GONE)
-            kc->realm->users[user].flags |= KB_USER_GONE;
+            *ret_user = kb_realm_user_add(kc->realm, id);
+        if (*ret_user != KB_NONE)
+            kc->realm->users[*ret_user].flags |= KB_USER_GONE;
         return status;
     }
-    if (kc_decode_object(reply->body, reply->body_size, &opts, &err) >= 0)
+    if (kc_decode_object(reply->body, reply->body_size, &opts, &err) >= 0) {
+        *ret_user = look.user;
         return KB_READ_COMPLETE;
+    }
     if (err.code != KB_E_PROTOCOL)
         kc_fatal(kc, &err);
     (void) snprintf(note, KC_NOTE_SIZE, "%.200s: %s", call->what, err.msg);
@@ -67,34 +86,34 @@ kc_user_answer(struct kc_call *call, const struct kb_http_reply *reply, uint32_t
 }
 
 /* An answer that cannot be used leaves the user as it was: not looked up, which is a doubt and not an
- * absence. */
+ * absence. call->row is the id's text. */
 static void
 lookup_reply(struct kc_call *call, const struct kb_http_reply *reply)
 {
     char note[KC_NOTE_SIZE];
+    uint32_t ignored;
 
-    (void) kc_user_answer(call, reply, call->row, note);
+    (void) kc_user_answer(call, reply, kc_str(call->kc, call->row), &ignored, note);
 }
 
 static int
-lookup_submit(struct kc *kc, uint32_t user, struct kb_error *err)
+lookup_submit(struct kc *kc, kb_text id, struct kb_error *err)
 {
-    const struct kc_endpoint endpoint = {{"users", kc_str(kc, kc->realm->users[user].id)}, NULL};
+    const struct kc_endpoint endpoint = {{"users", kc_str(kc, id)}, NULL};
 
-    return kc_get(kc, &endpoint, user, lookup_reply, NULL, err);
+    return kc_get(kc, &endpoint, id, lookup_reply, NULL, err);
 }
 
 int
 kc_lookup_user(struct kc *kc, const char *id, struct kb_error *err)
 {
-    uint32_t user;
+    kb_text text;
 
     if (!kc_id_valid(id))
         return 0; /* Keycloak never gave it: it stays unknown */
-    user = kb_realm_user_add(kc->realm, id);
-    if (user == KB_NONE)
-        return kb_fail(err, KB_E_NOMEM, "out of memory for the users of the realm");
-    return lookup_submit(kc, user, err);
+    if (kc_text(kc, id, &text, err) < 0)
+        return -(int) err->code;
+    return lookup_submit(kc, text, err);
 }
 
 /* ---- who is disabled by a stored decision ---- */
@@ -278,7 +297,7 @@ follow_users(struct kc *kc, struct kb_error *err)
         unsigned flags = realm->users[i].flags;
         disabled = disabled || !(flags & (KB_USER_ENABLED | KB_USER_LOOKED_UP | KB_USER_GONE));
         if (kc->service_attribute && (flags & KB_USER_SERVICE_ACCOUNT) && !(flags & KB_USER_LOOKED_UP) &&
-            lookup_submit(kc, i, err) < 0)
+            lookup_submit(kc, realm->users[i].id, err) < 0)
             return -(int) err->code;
     }
     if (disabled && realm->disabled_read.status == KB_READ_NOT_ASKED)

@@ -1,0 +1,326 @@
+/* Absence needs proof (I2): every ready removal is checked at a second, different endpoint of Keycloak before
+ * anything is written.
+ *
+ * A removal is proven when one of these holds, asked now:
+ *   - the user is disabled, and not by a lockout;
+ *   - the effective roles and the groups of the user, asked from the user's side, both lack what the rules
+ * name;
+ *   - the user is gone: Keycloak's own 404, after the realm answered;
+ *   - foreign members: nobody of that name exists, or only people who pass one of the above.
+ * People of a directory are never proven absent this way: Keycloak answers for a directory that is down as if
+ * everybody had left (keycloak-verified.md section 8), so they are left alone until a witness exists. Source:
+ * interface.md section 3 "Proof of absence", "Directories". */
+#include "base/ban.h"
+
+#include "reconciler/apply/apply.h"
+
+#include "base/log.h"
+#include "reconciler/plan/planner.h"
+
+struct proof {
+    struct apply *a;
+    uint32_t op; /* plan operation */
+    const struct kb_managed *managed;
+    struct kc_check *checks; /* one, or one a candidate of a foreign name */
+    size_t checks_len, answered;
+    struct kc_find find;
+    char verdict[192]; /* "" proven */
+    bool decided;
+    struct proofs *all;
+};
+
+struct proofs {
+    struct proof *v;
+    size_t len;
+    const char **clients; /* uuids of the clients whose roles rules name */
+    size_t clients_len;
+    struct kb_error failed;
+};
+
+static bool
+has_id(char *const *ids, size_t len, const char *id)
+{
+    for (size_t i = 0; i < len; i++)
+        if (!strcmp(ids[i], id))
+            return true;
+    return false;
+}
+
+/* Is group `g` the group `top`, or below it? */
+static bool
+at_or_below(const struct kb_realm *realm, uint32_t g, uint32_t top)
+{
+    for (unsigned depth = 0; g != KB_NONE && depth < 1000; depth++) {
+        if (g == top)
+            return true;
+        g = realm->groups[g].parent;
+    }
+    return false;
+}
+
+static bool
+binding_holds(const struct apply *a, const struct kb_binding *b, const struct kc_check *check)
+{
+    const struct kb_realm *realm = a->realm;
+    if (b->role != KB_NONE)
+        return has_id(check->role_ids, check->role_ids_len, kb_realm_str(realm, realm->roles[b->role].id));
+    for (size_t i = 0; b->group != KB_NONE && i < check->group_ids_len; i++) {
+        uint32_t g = kb_realm_group(realm, check->group_ids[i]);
+        if (g == b->group || (b->rule->subgroups && at_or_below(realm, g, b->group)))
+            return true;
+    }
+    return false;
+}
+
+/* Sets *ret_still when Keycloak says that the person still belongs there; false: it cannot be told. */
+static bool
+lacks_everything(const struct proof *p, const struct kc_check *check, bool *ret_still)
+{
+    const struct apply *a = p->a;
+    *ret_still = false;
+    if (!check->roles_known || !check->groups_known)
+        return false;
+    for (uint32_t i = 0; i < p->managed->bindings_len; i++) {
+        if (binding_holds(a, &a->scope->bindings[p->managed->bindings_start + i], check)) {
+            *ret_still = true;
+            return true;
+        }
+    }
+    return true;
+}
+
+static void
+judge(struct proof *p, const struct kc_check *check)
+{
+    const struct kb_realm *realm = p->a->realm;
+    bool still = false;
+    p->verdict[0] = 0;
+    if (check->exists == KC_HAS_NOT)
+        return;
+    if (check->exists == KC_UNKNOWN)
+        (void) snprintf(p->verdict, sizeof(p->verdict),
+                        "Keycloak could not say whether the user exists: %.100s", check->note);
+    else if (check->user != KB_NONE && realm->users[check->user].directory)
+        (void) snprintf(p->verdict, sizeof(p->verdict),
+                        "belongs to directory %.60s, for which there is no witness",
+                        kb_realm_str(realm, realm->users[check->user].directory));
+    else if (check->locked_out)
+        (void) snprintf(p->verdict, sizeof(p->verdict), "locked out, which is no decision about access");
+    else if (check->enabled == KC_HAS_NOT)
+        return;
+    else if (!lacks_everything(p, check, &still))
+        (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not say what the user has: %.100s",
+                        check->note);
+    else if (still)
+        (void) snprintf(p->verdict, sizeof(p->verdict),
+                        "contradicted: asked by user, Keycloak says that the person still has it");
+}
+
+static void
+on_check(void *userdata, struct kc_check *check)
+{
+    struct proof *p = userdata;
+    p->answered++;
+    if (p->answered == 1 || !p->verdict[0])
+        judge(p, check);
+    p->decided = p->answered == p->checks_len;
+}
+
+static int
+ask(struct proof *p, char *const *ids, size_t len, struct kb_error *err)
+{
+    p->checks = calloc(len, sizeof(*p->checks));
+    if (!p->checks)
+        return kb_fail(err, KB_E_NOMEM, "proof");
+    p->checks_len = len;
+    for (size_t i = 0; i < len; i++) {
+        struct kc_check *c = &p->checks[i];
+        c->user_id = ids[i];
+        c->user = KB_NONE;
+        c->on_done = on_check;
+        c->userdata = p;
+        int e = kc_check_user(p->a->kc, c, p->all->clients, p->all->clients_len, err);
+        if (e < 0)
+            return e;
+    }
+    return 0;
+}
+
+static void
+on_find(void *userdata, struct kc_find *find)
+{
+    struct proof *p = userdata;
+    struct kb_error err = {0};
+    if (find->found == KC_UNKNOWN) {
+        (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not be asked for that name: %.100s",
+                        find->note);
+        p->decided = true;
+    } else if (find->found == KC_HAS_NOT) {
+        p->verdict[0] = 0;
+        p->decided = true;
+    } else if (ask(p, find->ids, find->ids_len, &err) < 0) {
+        kb_error_gather(&p->all->failed, &err);
+    }
+}
+
+static const struct kb_managed *
+managed_of(const struct apply *a, const char *name)
+{
+    for (uint32_t i = 0; i < a->scope->managed_len; i++)
+        if (!strcmp(a->scope->managed[i].name, name))
+            return &a->scope->managed[i];
+    return NULL;
+}
+
+static int
+start(struct proof *p, struct kb_error *err)
+{
+    struct kb_plan *plan = p->a->plan;
+    const struct kb_plan_op *op = &plan->ops[p->op];
+    (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer");
+    if (!p->managed) {
+        (void) snprintf(p->verdict, sizeof(p->verdict), "the group has no rule");
+        p->decided = true;
+        return 0;
+    }
+    char *id = NULL;
+    if (op->source_id) {
+        /* kb_plan_str is stable: pool chunks never move. The check only borrows it. */
+        id = kb_strndup(kb_plan_str(plan, op->source_id), strlen(kb_plan_str(plan, op->source_id)));
+        if (!id)
+            return kb_fail(err, KB_E_NOMEM, "proof");
+        p->find.ids = calloc(1, sizeof(char *));
+        if (!p->find.ids) {
+            free(id);
+            return kb_fail(err, KB_E_NOMEM, "proof");
+        }
+        p->find.ids[0] = id;
+        p->find.ids_len = 1;
+        return ask(p, p->find.ids, 1, err);
+    }
+    p->find.name = kb_plan_str(plan, op->name);
+    p->find.on_done = on_find;
+    p->find.userdata = p;
+    return kc_find_user(p->a->kc, &p->find, op->kind == KB_PRINCIPAL_SERVICE, err);
+}
+
+/* ---- what is not proven ---- */
+
+static int
+compare_left(const void *a, const void *b, void *pool)
+{
+    const struct kb_left_alone *x = a, *y = b;
+    if (x->list != y->list)
+        return x->list < y->list ? -1 : 1;
+    int c = strcmp(kb_pool_str(pool, x->group), kb_pool_str(pool, y->group));
+    if (!c)
+        c = strcmp(kb_pool_str(pool, x->name), kb_pool_str(pool, y->name));
+    return c ? c : strcmp(kb_pool_str(pool, x->note), kb_pool_str(pool, y->note));
+}
+
+static int
+leave_out(struct apply *a, const struct proof *p, uint32_t group, struct kb_error *err)
+{
+    struct kb_plan *plan = a->plan;
+    struct kb_plan_op *op = &plan->ops[p->op];
+    kb_text note = kb_pool_adds(&plan->pool, p->verdict);
+    if (note == KB_NONE ||
+        !kb_grow(&plan->left, &plan->left_cap, plan->left_len + 1, sizeof(*plan->left), UINT32_MAX))
+        return kb_fail(err, KB_E_NOMEM, "plan");
+    op->state = KB_OP_FROZEN;
+    op->note = note;
+    plan->left[plan->left_len++] = (struct kb_left_alone){
+        .list = KB_LEFT_UNPROVEN, .group = plan->groups[group].name, .name = op->name, .note = note};
+    a->unproven++;
+    return 0;
+}
+
+static uint32_t
+group_of(const struct kb_plan *plan, uint32_t op)
+{
+    for (uint32_t g = 0; g < plan->groups_len; g++)
+        if (op >= plan->groups[g].ops_start && op < plan->groups[g].ops_start + plan->groups[g].ops_len)
+            return g;
+    return 0;
+}
+
+static int
+collect_clients(const struct apply *a, struct proofs *all)
+{
+    all->clients = calloc((size_t) a->scope->bindings_len + 1, sizeof(*all->clients));
+    if (!all->clients)
+        return -1;
+    for (uint32_t i = 0; i < a->scope->bindings_len; i++) {
+        uint32_t role = a->scope->bindings[i].role;
+        if (role == KB_NONE || !a->realm->roles[role].client_role)
+            continue;
+        const char *uuid = kb_realm_str(a->realm, a->realm->roles[role].container);
+        bool known = false;
+        for (size_t k = 0; k < all->clients_len; k++)
+            known |= !strcmp(all->clients[k], uuid);
+        if (!known)
+            all->clients[all->clients_len++] = uuid;
+    }
+    return 0;
+}
+
+static int
+make_proofs(struct apply *a, struct proofs *all, struct kb_error *err)
+{
+    struct kb_plan *plan = a->plan;
+    all->v = calloc((size_t) plan->ops_len + 1, sizeof(*all->v));
+    if (!all->v || collect_clients(a, all) < 0)
+        return kb_fail(err, KB_E_NOMEM, "proofs");
+    for (uint32_t g = 0; g < plan->groups_len; g++) {
+        const struct kb_plan_group *pg = &plan->groups[g];
+        const struct kb_managed *managed = managed_of(a, kb_plan_str(plan, pg->name));
+        for (uint32_t i = pg->ops_start; i < pg->ops_start + pg->ops_len; i++) {
+            const struct kb_plan_op *op = &plan->ops[i];
+            if (op->op == KB_OP_REMOVE && op->state == KB_OP_READY && op->cause != KB_CAUSE_UNDO)
+                all->v[all->len++] = (struct proof){.a = a, .op = i, .managed = managed, .all = all};
+        }
+    }
+    return 0;
+}
+
+static void
+proofs_done(struct proofs *all)
+{
+    for (size_t i = 0; i < all->len; i++) {
+        for (size_t k = 0; k < all->v[i].checks_len; k++)
+            kc_check_done(&all->v[i].checks[k]);
+        free(all->v[i].checks);
+        kc_find_done(&all->v[i].find);
+    }
+    free(all->v);
+    free(all->clients);
+}
+
+int
+apply_prove(struct apply *a, struct kb_error *err)
+{
+    struct proofs all = {0};
+    int e = make_proofs(a, &all, err);
+    for (size_t i = 0; e >= 0 && i < all.len; i++)
+        e = start(&all.v[i], err);
+    if (e >= 0 && all.len)
+        e = kb_http_run(a->http, err);
+    if (e >= 0 && all.failed.code) {
+        *err = all.failed;
+        e = -(int) err->code;
+    }
+    uint32_t before = a->plan->left_len;
+    for (size_t i = 0; e >= 0 && i < all.len; i++) {
+        struct proof *p = &all.v[i];
+        if (!p->decided && !p->verdict[0])
+            (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer every question");
+        if (p->verdict[0])
+            e = leave_out(a, p, group_of(a->plan, p->op), err);
+    }
+    if (e >= 0 && a->plan->left_len != before) {
+        qsort_r(a->plan->left, a->plan->left_len, sizeof(*a->plan->left), compare_left, &a->plan->pool);
+        kb_plan_recount(a->plan);
+    }
+    proofs_done(&all);
+    return e;
+}

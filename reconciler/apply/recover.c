@@ -1,0 +1,174 @@
+/* Leftovers of a killed run: an intent without outcome means that a PATCH may or may not have been applied.
+ * The group is read, never guessed about, and the outcome row says what the reading showed. What is still to
+ * be done is the next plan's business. */
+#include "base/ban.h"
+
+#include "reconciler/apply/apply.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "reconciler/apply/decode.h"
+#include "reconciler/apply/encode.h"
+#include "store/journal.h"
+#include "store/ledger.h"
+
+struct leftover {
+    struct apply *a;
+    int64_t seq;
+    char *group_id, *group_name;
+    struct decoded_intent intent;
+    uint32_t tgroup;
+    bool read;
+};
+
+struct leftovers {
+    struct apply *a;
+    struct leftover *v;
+    size_t len, cap;
+};
+
+static int
+on_intent(void *userdata, int64_t seq, const char *run_id, const char *group_id, const char *group_name,
+          const char *body, struct kb_error *err)
+{
+    struct leftovers *all = userdata;
+    (void) run_id;
+    if (!kb_grow(&all->v, &all->cap, all->len + 1, sizeof(*all->v), 1000000))
+        return kb_fail(err, KB_E_NOMEM, "open intents");
+    struct leftover *l = &all->v[all->len++];
+    *l = (struct leftover){.a = all->a, .seq = seq, .tgroup = KB_NONE};
+    l->group_id = kb_strndup(group_id, strlen(group_id));
+    l->group_name = kb_strndup(group_name, strlen(group_name));
+    if (!l->group_id || !l->group_name)
+        return kb_fail(err, KB_E_NOMEM, "open intents");
+    return decode_intent(body, &l->intent, err);
+}
+
+static void
+leftovers_done(struct leftovers *all)
+{
+    for (size_t i = 0; i < all->len; i++) {
+        free(all->v[i].group_id);
+        free(all->v[i].group_name);
+        decoded_intent_done(&all->v[i].intent);
+    }
+    free(all->v);
+}
+
+static void
+on_read(void *userdata, uint32_t tgroup)
+{
+    struct leftover *l = userdata;
+    l->read = kb_read_ok(&l->a->target->groups[tgroup].read);
+}
+
+static int
+ask(struct leftover *l, struct kb_error *err)
+{
+    struct kb_target *t = l->a->target;
+    l->tgroup = *l->group_id ? kb_target_group(t, l->group_id) : kb_target_group_named(t, l->group_name);
+    if (l->tgroup != KB_NONE && !t->groups[l->tgroup].listed)
+        l->tgroup = KB_NONE;
+    if (l->tgroup == KB_NONE || l->intent.create)
+        return 0; /* the complete listing has answered: no group, or the group that the POST made */
+    return scim_read_group(l->a->scim, l->tgroup, on_read, l, err);
+}
+
+static bool
+present(const struct leftover *l, const char *id)
+{
+    uint32_t p = kb_target_principal(l->a->target, id);
+    return l->tgroup != KB_NONE && p != KB_NONE && kb_u32s_has(&l->a->target->groups[l->tgroup].members, p);
+}
+
+/* Ledger: what the killed run added is ours when it is there; what it removed is over when it is gone. */
+static int
+settle(struct leftover *l, const char **unverified, size_t *ret_len, struct kb_error *err)
+{
+    int e = 0;
+    for (size_t i = 0; e >= 0 && i < l->intent.add_len; i++) {
+        if (present(l, l->intent.add[i]))
+            continue;
+        unverified[(*ret_len)++] = l->intent.add[i];
+        e = store_ledger_drop(l->a->store, l->group_id, l->intent.add[i], err);
+    }
+    for (size_t i = 0; e >= 0 && i < l->intent.remove_len; i++) {
+        if (present(l, l->intent.remove[i]))
+            unverified[(*ret_len)++] = l->intent.remove[i];
+        else
+            e = store_ledger_drop(l->a->store, l->group_id, l->intent.remove[i], err);
+    }
+    return e;
+}
+
+static int
+resolve(struct leftover *l, struct kb_error *err)
+{
+    size_t all = l->intent.add_len + l->intent.remove_len, missing = 0;
+    const char **unverified = calloc(all + 1, sizeof(*unverified));
+    if (!unverified)
+        return kb_fail(err, KB_E_NOMEM, "outcome row");
+    int e = settle(l, unverified, &missing, err);
+    bool applied = l->intent.create ? l->tgroup != KB_NONE : missing == 0;
+    struct encode_outcome o = {
+        .intent = l->seq,
+        .request = l->intent.request,
+        .method = l->intent.create ? "POST" : "PATCH",
+        .group = *l->group_id ? l->group_id : l->group_name,
+        .result = applied          ? "applied"
+                  : missing == all ? "rejected"
+                                   : "unverified",
+        .detail = "resolved by reading after the run ended early",
+        .add = {(const char *const *) l->intent.add, l->intent.add_len},
+        .remove = {(const char *const *) l->intent.remove, l->intent.remove_len},
+        .unverified = {unverified, missing},
+    };
+    KB_CLEANUP(kb_buf) struct kb_buf body = KB_BUF_INIT(1 << 20);
+    encode_outcome(&body, &o);
+    free(unverified);
+    if (e >= 0 && body.failed)
+        e = kb_fail(err, KB_E_NOMEM, "outcome row");
+    int64_t seq;
+    if (e >= 0)
+        e = store_journal_append(l->a->store, kb_wall_s(), l->a->run_id, "outcome", kb_buf_str(&body), &seq,
+                                 err);
+    if (e >= 0)
+        e = store_intent_close(l->a->store, l->seq, err);
+    return e;
+}
+
+static int
+resolve_all(struct leftovers *all, uint32_t *ret_resolved, struct kb_error *err)
+{
+    int e = store_begin(all->a->store, err);
+    if (e < 0)
+        return e;
+    for (size_t i = 0; e >= 0 && i < all->len; i++) {
+        struct leftover *l = &all->v[i];
+        if (l->tgroup != KB_NONE && !l->intent.create && !l->read)
+            continue; /* stays open: its group is in doubt and cannot be written in this run */
+        e = resolve(l, err);
+        *ret_resolved += e >= 0;
+    }
+    if (e >= 0)
+        e = store_commit(all->a->store, err);
+    if (e < 0)
+        store_rollback(all->a->store);
+    return e;
+}
+
+int
+apply_recover(struct apply *a, uint32_t *ret_resolved, struct kb_error *err)
+{
+    struct leftovers all = {.a = a};
+    *ret_resolved = 0;
+    int e = store_intents_each(a->store, on_intent, &all, err);
+    for (size_t i = 0; e >= 0 && i < all.len; i++)
+        e = ask(&all.v[i], err);
+    if (e >= 0 && all.len)
+        e = kb_http_run(a->http, err);
+    if (e >= 0 && all.len)
+        e = resolve_all(&all, ret_resolved, err);
+    leftovers_done(&all);
+    return e;
+}

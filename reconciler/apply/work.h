@@ -1,0 +1,50 @@
+/* reconciler/apply/work.h: one changed group on its way. Private to apply/.
+ *
+ * Owns: a work owns its arrays (work_done); ids are borrowed from the plan's pool.
+ */
+#ifndef KB_APPLY_WORK_H
+#define KB_APPLY_WORK_H
+
+#include "reconciler/apply/apply.h"
+
+struct work_request {
+    int64_t seq;   /* of its intent row, 0 none */
+    char name[64]; /* "RUN-NUMBER": by this the outcome row answers the intent */
+    struct scim_slice slice;
+    bool sent, create;
+    struct scim_write write;
+};
+
+struct work {
+    struct apply *a;
+    uint32_t group;  /* index into plan->groups */
+    uint32_t tgroup; /* index into target->groups, KB_NONE until it exists */
+    const char **add_ids, **remove_ids;
+    uint32_t *add_ops, *remove_ops; /* plan operations, parallel to the ids */
+    size_t add_len, remove_len;
+    struct work_request *requests;
+    size_t requests_len, next;
+    size_t removes_sent, adds_sent; /* covered by an intent so far: slices go in order, removals first */
+    bool ended;                     /* nothing more will be sent */
+    bool agrees;                    /* the last reading shows what was asked for */
+    bool unreadable;                /* the last reading failed */
+};
+
+int work_new(struct apply *a, uint32_t group, struct work *ret, struct kb_error *err);
+void work_done(struct work *w);
+
+/* Intent row with its ledger rows and used approvals, in one durable transaction. */
+int work_intent(struct work *w, struct work_request *r, struct kb_error *err);
+
+/* Reads all written groups back, with pauses, until they agree or verify_s is over. Then outcome rows. */
+int work_verify(struct apply *a, struct work *works, size_t len, struct kb_error *err);
+
+/* Marks every operation that was not sent. */
+void work_drop_rest(struct work *w, const char *note);
+
+/* Does the group (as last read) show the slice as asked for? Sets results of its operations when `settle`. */
+size_t work_missing(const struct work *w, const struct work_request *r, bool settle);
+
+const char *work_group_id(const struct work *w); /* "" until it exists */
+
+#endif

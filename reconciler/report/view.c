@@ -1,0 +1,178 @@
+#include "base/ban.h"
+
+#include "reconciler/report/view.h"
+
+#include "base/mem.h"
+#include "base/str.h"
+
+enum view_section
+view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group)
+{
+    bool held = false, privileged = false;
+    for (uint32_t i = group->guards_start; i < group->guards_start + group->guards_len; i++) {
+        const struct kb_plan_guard *g = &plan->guards[i];
+        if (!g->tripped || g->approved)
+            continue;
+        if (g->id == KB_GUARD_PRIVILEGED_ADDITIONS)
+            privileged = true;
+        else
+            held = true;
+    }
+    if (held || (group->state == KB_OP_HELD && !privileged))
+        return VIEW_HELD;
+    return privileged ? VIEW_PRIVILEGED : VIEW_CHANGES;
+}
+
+static void
+first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b)
+{
+    if (!op->reasons_len)
+        return;
+    const struct kb_reason *r = &plan->reasons[op->reasons_start];
+    kb_buf_adds(b, r->is_path ? "group " : "role ");
+    kb_buf_add_visible(b, kb_plan_str(plan, r->object));
+    for (uint32_t i = r->via_len; i > 0;
+         i--) { /* nearest first, as a person asks: from what, and from what that */
+        kb_buf_adds(b, " <- ");
+        kb_buf_add_visible(b, kb_plan_str(plan, plan->via[r->via_start + i - 1]));
+    }
+    if (!r->via_len && !r->is_path)
+        kb_buf_adds(b, ", direct");
+    if (op->reasons_len > 1)
+        kb_buf_addf(b, " (+%u paths)", op->reasons_len - 1);
+    if (r->event_at_s) {
+        char at[KB_TIME_SIZE];
+        kb_buf_addf(b, "  %.16sZ by ", kb_time_format(r->event_at_s, at));
+        kb_buf_add_visible(b, kb_plan_str(plan, r->event_by));
+    }
+}
+
+void
+view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b)
+{
+    switch ((enum kb_cause) op->cause) {
+    case KB_CAUSE_GRANTED:
+        first_reason(plan, op, b);
+        return;
+    case KB_CAUSE_REVOKED:
+        kb_buf_adds(b, op->reasons_len ? "lost " : "no longer has what the rules ask for");
+        first_reason(plan, op, b);
+        return;
+    case KB_CAUSE_DISABLED:
+        kb_buf_adds(b, "account disabled in Keycloak");
+        return;
+    case KB_CAUSE_DISABLED_IN_DIRECTORY:
+        kb_buf_adds(b, "account disabled in its directory");
+        return;
+    case KB_CAUSE_DELETED:
+        kb_buf_adds(b, "user deleted in Keycloak");
+        return;
+    case KB_CAUSE_DRIFT_REMOVED:
+        kb_buf_adds(b, "drift: removed by hand in Databricks; ");
+        first_reason(plan, op, b);
+        return;
+    case KB_CAUSE_FOREIGN:
+        kb_buf_adds(b, "added by hand in Databricks (foreign = remove)");
+        return;
+    case KB_CAUSE_UNDO:
+        kb_buf_adds(b, "undo of an earlier run");
+        return;
+    case KB_CAUSE_MAX_:
+        break;
+    }
+}
+
+static void
+held_by(const struct kb_plan_op *op, struct kb_buf *b)
+{
+    bool first = true;
+    kb_buf_adds(b, "held");
+    for (unsigned i = 0; i < KB_GUARD_MAX_; i++) {
+        if (!(op->held_by & 1u << i))
+            continue;
+        kb_buf_addf(b, "%s%s", first ? " by " : ", ", kb_guard_name((enum kb_guard_id) i));
+        first = false;
+    }
+}
+
+void
+view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, struct kb_buf *b)
+{
+    static const char *const words[KB_RESULT_MAX_] = {
+        [KB_RESULT_NONE] = "not done",
+        [KB_RESULT_APPLIED] = "done",
+        [KB_RESULT_APPLIED_ALREADY] = "was so already",
+        [KB_RESULT_REJECTED] = "rejected",
+        [KB_RESULT_UNVERIFIED] = "sent, not seen yet",
+        [KB_RESULT_UNKNOWN] = "unknown",
+        [KB_RESULT_DROPPED] = "not sent",
+    };
+    if (op->state == KB_OP_HELD)
+        held_by(op, b);
+    else if (op->state == KB_OP_FROZEN)
+        kb_buf_adds(b, "left out");
+    else if (applied && op->result < KB_RESULT_MAX_)
+        kb_buf_adds(b, words[op->result]);
+    if (op->note) {
+        kb_buf_adds(b, ": ");
+        kb_buf_add_visible(b, kb_plan_str(plan, op->note));
+    }
+}
+
+void
+view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, struct kb_buf *b)
+{
+    kb_buf_adds(b, kb_guard_name(guard->id));
+    if (guard->limit || guard->value)
+        kb_buf_addf(b, ": %lld%s, limit %lld%s", (long long) guard->value, guard->percent ? " %" : "",
+                    (long long) guard->limit, guard->percent ? " %" : "");
+    if (guard->note) {
+        kb_buf_adds(b, " (");
+        kb_buf_add_visible(b, kb_plan_str(plan, guard->note));
+        kb_buf_addc(b, ')');
+    }
+}
+
+void
+view_name(const char *name, bool mask, struct kb_buf *b)
+{
+    if (!mask) {
+        kb_buf_add_visible(b, name);
+        return;
+    }
+    size_t first = 1;
+    while (name[0] && (name[first] & 0xC0) == 0x80) /* a whole character, not half of one */
+        first++;
+    KB_CLEANUP(kb_buf) struct kb_buf head = KB_BUF_INIT(16);
+    if (name[0])
+        kb_buf_add(&head, name, first < 5 ? first : 0);
+    kb_buf_add_visible(b, kb_buf_str(&head));
+    kb_buf_adds(b, "***");
+    const char *dot = strrchr(name, '@') ? strrchr(name, '.') : NULL;
+    if (dot) {
+        kb_buf_adds(b, "@***");
+        kb_buf_add_visible(b, dot);
+    }
+}
+
+const char *
+view_left_words(enum kb_left list)
+{
+    static const char *const words[KB_LEFT_MAX_] = {
+        [KB_LEFT_AMBIGUOUS] = "ambiguous",      [KB_LEFT_EXCEPTIONS] = "exception",
+        [KB_LEFT_FOREIGN] = "foreign",          [KB_LEFT_FROZEN] = "frozen",
+        [KB_LEFT_IDENTITY_CHANGED] = "renamed", [KB_LEFT_LOCKED_OUT] = "locked out",
+        [KB_LEFT_RELEASED] = "released",        [KB_LEFT_STUCK] = "stuck",
+        [KB_LEFT_UNMATCHED] = "no match",       [KB_LEFT_UNPROVEN] = "unproven",
+    };
+    return list < KB_LEFT_MAX_ ? words[list] : "?";
+}
+
+uint32_t
+view_count(const struct kb_plan *plan, const struct kb_plan_group *group, enum kb_op op)
+{
+    uint32_t n = 0;
+    for (uint32_t i = group->ops_start; i < group->ops_start + group->ops_len; i++)
+        n += plan->ops[i].op == op;
+    return n;
+}

@@ -1,0 +1,36 @@
+/* reconciler/report/view.h: what of a plan is shown, in which order, and in which words; the same for every
+ * format for people.
+ *
+ * Why:    people first, risk before routine, everything that is *not* done is shown too (plan-output.md,
+ * rules 1-5). Owns:   nothing; the view borrows the plan.
+ */
+#ifndef KB_REPORT_VIEW_H
+#define KB_REPORT_VIEW_H
+
+#include "reconciler/report/options.h"
+
+enum view_section { VIEW_HELD, VIEW_PRIVILEGED, VIEW_CHANGES, VIEW_SECTION_MAX_ };
+
+/* Where a group belongs: held by a guard, held because it is privileged, or routine. */
+enum view_section view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group);
+
+/* "role ml-engineer <- group /data/ml", "account disabled": the first reason, in words; "(+2 paths)" when
+ * there are more. */
+void view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b);
+
+/* What became of the operation, or why it will not be done; "" for one that is simply ready. */
+void view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, struct kb_buf *b);
+
+/* "140 removals, limit 100". */
+void view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, struct kb_buf *b);
+
+/* A name as it may be shown: visible, and masked when asked: first character, then stars, the domain's last
+ * label. */
+void view_name(const char *name, bool mask, struct kb_buf *b);
+
+/* "foreign", "no match", …: the words of the LEFT ALONE section. */
+const char *view_left_words(enum kb_left list);
+
+uint32_t view_count(const struct kb_plan *plan, const struct kb_plan_group *group, enum kb_op op);
+
+#endif

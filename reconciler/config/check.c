@@ -307,6 +307,15 @@ check_notify(struct loading *l)
     }
 }
 
+/* Elsewhere an unset source is NULL. */
+static void
+unset_empty(struct kb_secret_source *s)
+{
+    s->file = set(s->file) ? s->file : NULL;
+    s->env = set(s->env) ? s->env : NULL;
+    s->credential = set(s->credential) ? s->credential : NULL;
+}
+
 void
 config_check(struct loading *l)
 {
@@ -324,6 +333,9 @@ config_check(struct loading *l)
         config_error(l, 0,
                      "state_dir = \"%.200s\" must be an absolute path: cron and systemd start elsewhere",
                      c->state_dir);
+    unset_empty(&c->keycloak.secret);
+    for (size_t i = 0; i < c->targets_len; i++)
+        unset_empty(&c->targets[i].secret);
 }
 
 /* ---- the rules' digest: whatever decides a plan, and nothing else (no file names, no rates) ---- */

@@ -1,0 +1,113 @@
+/* reconciler/run.h: one execution: configuration and options in, plans and outcomes out.
+ *
+ * Why:    plan, sync and apply are the same straight page (architecture, section 3); nothing has its own
+ * reader or planner. Owns:   run_new makes, run_free frees everything below struct run.
+ */
+#ifndef KB_RUN_H
+#define KB_RUN_H
+
+#include "keycloak/auth.h"
+#include "keycloak/reader.h"
+#include "reconciler/apply/apply.h"
+#include "reconciler/config/config.h"
+#include "reconciler/outcome.h"
+#include "reconciler/plan/planner.h"
+#include "scim/auth.h"
+#include "store/runs.h"
+
+enum run_command { RUN_PLAN, RUN_SYNC, RUN_APPLY };
+
+enum run_refresh { RUN_REFRESH_AUTO, RUN_REFRESH_ALWAYS, RUN_REFRESH_NEVER };
+
+struct run;
+
+struct run_target {
+    struct run *run;
+    const struct config_target *config;
+    struct store *store;
+    bool no_ledger; /* the state could not be read: said in the first line */
+    char no_ledger_why[200];
+    struct kb_http_peer *peer;
+    struct scim_auth *auth;
+    struct scim *scim;
+    struct kb_target target;
+    struct kb_scope scope;
+    bool scoped, listed; /* the two halves that reading single groups waits for */
+    struct kb_desired desired;
+    struct kb_plan plan;
+    bool planned;
+    struct kb_history history;
+    struct kb_approval *approvals;
+    size_t approvals_len;
+    struct store_approval *approval_rows; /* what the approvals borrow from */
+    struct apply apply;
+    uint32_t resolved; /* open intents of a killed run */
+    struct outcome outcome;
+    char checkpoint[96];    /* "SIZE:HASH" of the chain when the run was recorded, "" before */
+    struct kb_error failed; /* first failure inside a callback */
+};
+
+struct run_opts {
+    enum run_command command;
+    enum run_refresh refresh;
+    struct kb_strings groups, users; /* selectors */
+    bool no_removals;
+    const struct kb_plan *saved; /* apply: the plan from the file */
+    bool quiet;
+    /* Called for each target whose plan is made and judged (and proven), before anything is written. */
+    int (*show)(void *userdata, struct run_target *target, struct kb_error *err);
+    /* Called for each target after it was applied, and for those without a plan too. */
+    void (*shown)(void *userdata, struct run_target *target);
+    void *userdata;
+};
+
+struct run {
+    const struct config *config;
+    struct run_opts opts;
+    char id[KB_UUID_SIZE];
+    int64_t at_s;
+    struct kb_http *http;
+    struct kc_auth *kc_auth;
+    struct kb_http_peer *kc_peer;
+    struct kc *kc;
+    struct kb_realm realm;
+    char issuer[2200];
+    struct run_target *targets;
+    size_t targets_len;
+    struct outcome outcome; /* of the whole */
+};
+
+/* `targets`: chosen ones, in the order of the file. Opens nothing yet. */
+int run_new(const struct config *config, const struct config_target *const *targets, size_t targets_len,
+            const struct run_opts *opts, struct run **ret, struct kb_error *err);
+void run_free(struct run *run);
+
+/* Everything; what happened stands in run->outcome. */
+void run_execute(struct run *run);
+
+/* ---- the parts, in files of their own ---- */
+
+/* run_open.c: transport, peers, readers; databases and locks. */
+int run_open_http(struct run *run, struct kb_error *err);
+int run_open_target(struct run_target *t, struct kb_error *err);
+
+/* run_read.c: both servers at the same time. */
+void run_read(struct run *run);
+void run_on_catalog(void *userdata); /* struct run: what must be read is known */
+void run_on_lists(void *userdata);   /* struct run_target: the listings have answered */
+int run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_error *err);
+
+/* run_history.c: what the guards need from the store, and what the store keeps for them. */
+int run_history_load(struct run_target *t, struct kb_error *err);
+int run_history_save(struct run_target *t, struct kb_error *err);
+int run_approvals_load(struct run_target *t, struct kb_error *err);
+
+/* run_saved.c: a saved plan against a fresh one. */
+int run_saved_plan(struct run_target *t, struct kb_error *err);
+
+/* run_record.c: run rows, guards, checkpoint, held plan. */
+int run_record_start(struct run_target *t, struct kb_error *err);
+int run_record_guards(struct run_target *t, struct kb_error *err);
+int run_record_end(struct run_target *t, struct kb_error *err);
+
+#endif

@@ -1,0 +1,210 @@
+/* What the guards remember: counts behind each rule, managed groups, removals of the last hours, failed runs,
+ * approvals.
+ *
+ * A rule is known by its text, so an edited rule is a new rule and its history starts again (interface,
+ * source_shrink_percent). */
+#include "base/ban.h"
+
+#include "reconciler/run.h"
+
+struct rule_counts {
+    struct store_rule_count *v; /* one a rule of this target; rule text owned */
+    size_t len;
+};
+
+static char *
+rule_text(const struct kb_rule *r)
+{
+    static const char *const kinds[KB_RULE_KIND_MAX_] = {"role", "role_glob", "path", "path_glob",
+                                                         "client_role"};
+    return kb_asprintf("%s=%s%s%s%s group=%s", kinds[r->kind], r->client ? r->client : "",
+                       r->client ? ":" : "", r->object, r->subgroups ? "/**" : "", r->group);
+}
+
+static void
+counts_done(struct rule_counts *c)
+{
+    for (size_t i = 0; i < c->len; i++)
+        free((void *) (uintptr_t) c->v[i].rule);
+    free(c->v);
+}
+
+/* Distinct people and memberships of the managed groups that the rule feeds, and its existing objects. */
+static void
+count_rule(const struct run_target *t, const struct kb_rule *rule, uint8_t *seen,
+           struct store_rule_count *ret)
+{
+    memset(seen, 0, t->run->realm.users_len);
+    uint32_t last = KB_NONE;
+    for (uint32_t i = 0; i < t->scope.bindings_len; i++) {
+        const struct kb_binding *b = &t->scope.bindings[i];
+        if (b->rule != rule)
+            continue;
+        ret->groups += !b->gone;
+        if (b->managed == last)
+            continue;
+        last = b->managed;
+        const struct kb_u32s *users = &t->desired.groups[b->managed].users;
+        ret->memberships += users->len;
+        for (uint32_t k = 0; k < users->len; k++) {
+            ret->users += !seen[users->v[k]];
+            seen[users->v[k]] = 1;
+        }
+    }
+}
+
+static int
+count_rules(const struct run_target *t, struct rule_counts *ret, struct kb_error *err)
+{
+    const struct kb_rules *rules = &t->run->config->rules;
+    uint8_t *seen = malloc((size_t) t->run->realm.users_len + 1);
+    ret->v = calloc(rules->rules_len + 1, sizeof(*ret->v));
+    int e = seen && ret->v ? 0 : kb_fail(err, KB_E_NOMEM, "counts");
+    for (size_t i = 0; e >= 0 && i < rules->rules_len; i++) {
+        if (!kb_rule_for_target(&rules->rules[i], t->config->name))
+            continue;
+        struct store_rule_count *c = &ret->v[ret->len];
+        *c = (struct store_rule_count){.rule = rule_text(&rules->rules[i])};
+        if (!c->rule)
+            e = kb_fail(err, KB_E_NOMEM, "counts");
+        else
+            ret->len++;
+        if (e >= 0)
+            count_rule(t, &rules->rules[i], seen, c);
+    }
+    free(seen);
+    return e;
+}
+
+struct compare {
+    const struct rule_counts *now;
+    struct kb_history *history;
+};
+
+static int
+on_last_count(void *userdata, const struct store_rule_count *last, struct kb_error *err)
+{
+    const struct compare *c = userdata;
+    (void) err;
+    for (size_t i = 0; i < c->now->len; i++) {
+        const struct store_rule_count *now = &c->now->v[i];
+        if (strcmp(now->rule, last->rule) != 0)
+            continue;
+        c->history->last_users += last->users;
+        c->history->last_groups += last->groups;
+        c->history->last_memberships += last->memberships;
+        c->history->now_users += now->users;
+        c->history->now_groups += now->groups;
+        c->history->now_memberships += now->memberships;
+        break;
+    }
+    return 0;
+}
+
+static int
+on_last_managed(void *userdata, const char *name, struct kb_error *err)
+{
+    struct run_target *t = userdata;
+    (void) err;
+    t->history.managed_last++;
+    for (uint32_t i = 0; i < t->scope.managed_len; i++)
+        if (!strcmp(t->scope.managed[i].name, name))
+            return 0;
+    t->history.managed_dropped++;
+    return 0;
+}
+
+static int
+on_run(void *userdata, const struct store_run *run, struct kb_error *err)
+{
+    struct kb_history *h = userdata;
+    (void) err;
+    h->any_success |= run->success;
+    h->first_apply_done |= run->wrote && run->complete && !strcmp(run->command, "apply");
+    return 0;
+}
+
+int
+run_history_load(struct run_target *t, struct kb_error *err)
+{
+    struct kb_history *h = &t->history;
+    struct rule_counts now = {0};
+    *h = (struct kb_history){0};
+    if (!t->store)
+        return 0;
+    int e = count_rules(t, &now, err);
+    struct compare c = {&now, h};
+    if (e >= 0)
+        e = store_rule_counts_each(t->store, on_last_count, &c, err);
+    if (e >= 0)
+        e = store_managed_each(t->store, on_last_managed, t, err);
+    if (e >= 0)
+        e = store_runs_each(t->store, INT64_MAX, on_run, h, err);
+    int64_t from = t->run->at_s - t->run->config->rules.limits.removal_window_hours * 3600;
+    if (e >= 0)
+        e = store_removals_since(t->store, from, &h->window_removals, err);
+    char cause[32] = "";
+    if (e >= 0)
+        e = store_quarantine_get(t->store, &h->failed_in_a_row, cause, err);
+    /* A clean reading ends a quarantine that availability caused (interface, quarantine): this run has one.
+     */
+    bool in = h->failed_in_a_row >= t->run->config->rules.limits.quarantine;
+    h->quarantined = in && strcmp(cause, "availability") != 0;
+    if (in && !h->quarantined)
+        h->failed_in_a_row = 0;
+    counts_done(&now);
+    return e;
+}
+
+int
+run_history_save(struct run_target *t, struct kb_error *err)
+{
+    struct rule_counts now = {0};
+    const char **names = calloc((size_t) t->scope.managed_len + 1, sizeof(*names));
+    int e = names ? count_rules(t, &now, err) : kb_fail(err, KB_E_NOMEM, "history");
+    for (uint32_t i = 0; e >= 0 && i < t->scope.managed_len; i++)
+        names[i] = t->scope.managed[i].name;
+    if (e >= 0)
+        e = store_rule_counts_save(t->store, now.v, now.len, err);
+    if (e >= 0)
+        e = store_managed_save(t->store, names, t->scope.managed_len, err);
+    free(names);
+    counts_done(&now);
+    return e;
+}
+
+/* ---- approvals ---- */
+
+static int
+on_approval(void *userdata, const struct store_approval *row, struct kb_error *err)
+{
+    struct run_target *t = userdata;
+    struct store_approval *rows = realloc(t->approval_rows, (t->approvals_len + 1) * sizeof(*rows));
+    if (!rows)
+        return kb_fail(err, KB_E_NOMEM, "approvals");
+    t->approval_rows = rows;
+    rows[t->approvals_len++] = *row;
+    return 0;
+}
+
+int
+run_approvals_load(struct run_target *t, struct kb_error *err)
+{
+    if (!t->store)
+        return 0;
+    int e = store_approvals_each(t->store, t->run->at_s, on_approval, t, err);
+    if (e < 0)
+        return e;
+    t->approvals = calloc(t->approvals_len + 1, sizeof(*t->approvals));
+    if (!t->approvals)
+        return kb_fail(err, KB_E_NOMEM, "approvals");
+    for (size_t i = 0; i < t->approvals_len; i++) {
+        const struct store_approval *row = &t->approval_rows[i];
+        t->approvals[i] = (struct kb_approval){.seq = row->seq,
+                                               .guard = row->guard,
+                                               .group = row->group,
+                                               .fingerprint = row->fingerprint,
+                                               .expires_s = row->expires_s};
+    }
+    return 0;
+}

@@ -1,0 +1,163 @@
+/* Reading: both servers at the same time, and of the target only what is needed.
+ *
+ * Keycloak: catalog -> (scope) -> lists. Databricks: listings -> (snapshot) -> single groups. The two meet in
+ * need_groups(): which groups must be read is known when the scope and the listings are there, whichever
+ * comes last. */
+#include "base/ban.h"
+
+#include "reconciler/run.h"
+
+#include "base/clock.h"
+#include "base/log.h"
+#include "store/ledger.h"
+#include "store/snapshot.h"
+
+static void
+fail(struct run_target *t, const struct kb_error *why)
+{
+    kb_error_gather(&t->failed, why);
+}
+
+static void
+on_group(void *userdata, uint32_t group)
+{
+    (void) userdata;
+    (void) group; /* the group's own record says how it went */
+}
+
+static bool
+must_read(const struct run_target *t, const struct kb_managed *m, const struct kb_target_group *g)
+{
+    if (g->from == KB_MEMBERS_NOW)
+        return false;
+    if (t->run->opts.refresh == RUN_REFRESH_ALWAYS || g->from == KB_MEMBERS_NONE || m->privileged)
+        return true;
+    return t->run->at_s - g->read_at_s > t->run->config->snapshot_max_age_s || g->read_at_s > t->run->at_s;
+}
+
+static void
+need_groups(struct run_target *t)
+{
+    struct kb_error err = {0};
+    if (!t->scoped || !t->listed || t->failed.code)
+        return;
+    for (uint32_t i = 0; i < t->scope.managed_len; i++) {
+        uint32_t g = kb_target_group_named(&t->target, t->scope.managed[i].name);
+        if (g == KB_NONE || !t->target.groups[g].listed ||
+            !must_read(t, &t->scope.managed[i], &t->target.groups[g]))
+            continue;
+        if (scim_read_group(t->scim, g, on_group, t, &err) < 0) {
+            fail(t, &err);
+            return;
+        }
+    }
+}
+
+void
+run_on_lists(void *userdata)
+{
+    struct run_target *t = userdata;
+    struct kb_error err = {0};
+    if (t->store && store_snapshot_load(t->store, &t->target, false, &err) < 0)
+        fail(t, &err);
+    t->listed = true;
+    need_groups(t);
+}
+
+void
+run_on_catalog(void *userdata)
+{
+    struct run *run = userdata;
+    for (size_t i = 0; i < run->targets_len; i++) {
+        struct run_target *t = &run->targets[i];
+        struct kb_error err = {0};
+        if (kb_scope_resolve(&run->config->rules, t->config->name, &run->realm, &t->scope, &err) < 0)
+            fail(t, &err);
+        t->scoped = true;
+    }
+    struct kb_error err = {0};
+    if (kc_read_lists(run->kc, &err) < 0)
+        for (size_t i = 0; i < run->targets_len; i++)
+            fail(&run->targets[i], &err);
+    for (size_t i = 0; i < run->targets_len; i++)
+        if (run->targets[i].outcome.code == EXIT_OK)
+            need_groups(&run->targets[i]);
+}
+
+static int
+start_target(struct run_target *t, struct kb_error *err)
+{
+    if (t->run->opts.refresh != RUN_REFRESH_NEVER)
+        return scim_read_lists(t->scim, true, err);
+    if (!t->store)
+        return kb_fail(err, KB_E_USAGE,
+                       "--refresh never needs a snapshot, and %s has none yet; run plan without it once",
+                       t->config->name);
+    t->listed = true;
+    return store_snapshot_load(t->store, &t->target, true, err);
+}
+
+static void
+judge_reading(struct run *run)
+{
+    struct kb_error err = {0};
+    bool source_failed = kc_failed(run->kc, &err) < 0;
+    for (size_t i = 0; i < run->targets_len; i++) {
+        struct run_target *t = &run->targets[i];
+        struct kb_error target_err = {0};
+        if (t->outcome.code != EXIT_OK)
+            continue;
+        if (source_failed)
+            outcome_error(&t->outcome, &err, EXIT_SOURCE);
+        if (run->opts.refresh != RUN_REFRESH_NEVER && scim_failed(t->scim, &target_err) < 0)
+            outcome_error(&t->outcome, &target_err, EXIT_TARGET);
+        if (t->failed.code)
+            outcome_error(&t->outcome, &t->failed, EXIT_TARGET);
+    }
+}
+
+void
+run_read(struct run *run)
+{
+    struct kb_error err = {0};
+    bool any = false;
+    for (size_t i = 0; i < run->targets_len; i++) {
+        struct run_target *t = &run->targets[i];
+        struct kb_error target_err = {0};
+        if (t->outcome.code == EXIT_OK && start_target(t, &target_err) < 0)
+            outcome_error(&t->outcome, &target_err, EXIT_TARGET);
+        any |= t->outcome.code == EXIT_OK;
+    }
+    if (!any)
+        return;
+    int e = kc_read_catalog(run->kc, &err);
+    if (e >= 0)
+        e = kb_http_run(run->http, &err);
+    if (e < 0) {
+        for (size_t i = 0; i < run->targets_len; i++)
+            outcome_error(&run->targets[i].outcome, &err, EXIT_SOURCE);
+        return;
+    }
+    judge_reading(run);
+    if (kc_failed(run->kc, &err) < 0)
+        return;
+    struct kb_http_stats kc = {0};
+    kb_http_peer_stats(run->kc_peer, &kc);
+    KB_LOG(KB_LOG_INFO, "source_read",
+           (KB_FN("roles", run->realm.roles_len), KB_FN("groups", run->realm.groups_len),
+            KB_FN("users", run->realm.users_len), KB_FN("requests", kc.requests),
+            KB_FN("retries", kc.retries)),
+           "realm %s read", run->config->keycloak.realm);
+}
+
+/* Second round: groups that turned out to have operations, users that no listing explains. */
+int
+run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_error *err)
+{
+    int e = 0;
+    for (uint32_t i = 0; e >= 0 && i < needs->target_groups.len; i++)
+        e = scim_read_group(t->scim, needs->target_groups.v[i], on_group, t, err);
+    for (size_t i = 0; e >= 0 && i < needs->lookup_len; i++)
+        e = kc_lookup_user(t->run->kc, needs->lookup_ids[i], err);
+    return e < 0 ? e : kb_http_run(t->run->http, err);
+}

@@ -27,7 +27,7 @@ void kb_reason_index_free(struct kb_reason_index *index);
 KB_DEFINE_CLEANUP(kb_reason_index, struct kb_reason_index *, kb_reason_index_free)
 
 /* Appends reasons to plan->reasons and plan->via; sets *ret_start, *ret_len (0: not in the group). Asking
- * group by group is cheapest. All questions to one index are for one plan. */
+ * group by group is cheapest. */
 int kb_reason_find(struct kb_reason_index *index, uint32_t managed, uint32_t user, struct kb_plan *plan,
                    uint32_t *ret_start, uint32_t *ret_len, struct kb_error *err);
 

@@ -44,6 +44,7 @@ target_done(struct run_target *t)
     scim_free(t->scim);
     scim_auth_free(t->auth);
     kb_plan_done(&t->plan);
+    kb_plan_done(&t->fresh);
     kb_desired_done(&t->desired);
     kb_scope_done(&t->scope);
     kb_target_done(&t->target);
@@ -175,6 +176,7 @@ apply_context(struct run_target *t)
                           .realm = &run->realm,
                           .target = &t->target,
                           .plan = &t->plan,
+                          .fresh = run->opts.command == RUN_APPLY ? &t->fresh : &t->plan,
                           .run_id = run->id,
                           .verify_s = run->config->verify_s,
                           .parallel = (unsigned) t->config->concurrency,
@@ -295,7 +297,7 @@ carry_out(struct run_target *t, struct kb_error *err)
         e = apply_prove(&t->apply, err);
     if (e >= 0 && t->run->opts.show)
         e = t->run->opts.show(t->run->opts.userdata, t, err);
-    if (e >= 0 && !everything_held(&t->plan) && t->run->opts.command == RUN_SYNC)
+    if (e >= 0 && !everything_held(&t->plan))
         e = apply_ledger(&t->apply, err);
     return e < 0 ? e : apply_write(&t->apply, err);
 }

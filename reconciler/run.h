@@ -35,6 +35,7 @@ struct run_target {
     bool scoped, listed; /* the two halves that reading single groups waits for */
     struct kb_desired desired;
     struct kb_plan plan;
+    struct kb_plan fresh; /* apply: what would be planned now, behind the saved plan */
     bool planned;
     struct kb_history history;
     struct kb_approval *approvals;

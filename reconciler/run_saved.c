@@ -137,7 +137,7 @@ run_saved_plan(struct run_target *t, struct kb_error *err)
         return e;
     }
     kb_plan_recount(&plan);
-    kb_plan_done(&t->plan);
+    t->fresh = t->plan;
     t->plan = plan;
     return 0;
 }

@@ -30,6 +30,8 @@ struct apply {
     struct kb_realm *realm;
     struct kb_target *target;
     struct kb_plan *plan;
+    const struct kb_plan *
+        fresh; /* whose ledger rows and drift are recorded: the plan itself, or the one behind a saved plan */
     const char *run_id;
     int64_t verify_s;
     unsigned parallel; /* groups at the same time */

@@ -13,12 +13,12 @@ static int
 put(struct apply *a, const struct kb_plan_ledger *l, struct kb_error *err)
 {
     const struct kb_target *t = a->target;
-    uint32_t g = kb_target_group(t, kb_plan_str(a->plan, l->group_id));
-    uint32_t p = kb_target_principal(t, kb_plan_str(a->plan, l->principal_id));
+    uint32_t g = kb_target_group(t, kb_plan_str(a->fresh, l->group_id));
+    uint32_t p = kb_target_principal(t, kb_plan_str(a->fresh, l->principal_id));
     if (g == KB_NONE || p == KB_NONE)
         return kb_fail(err, KB_E_BUG, "adopting a membership that the target does not have");
     const struct kb_principal *pr = &t->principals[p];
-    const char *user_id = kb_plan_str(a->plan, l->source_id);
+    const char *user_id = kb_plan_str(a->fresh, l->source_id);
     uint32_t user = kb_realm_user(a->realm, user_id);
     struct store_ledger_row row = {
         .group_id = kb_target_str(t, t->groups[g].id),
@@ -28,7 +28,7 @@ put(struct apply *a, const struct kb_plan_ledger *l, struct kb_error *err)
         .kind = pr->kind == KB_PRINCIPAL_USER ? "user" : "service_principal",
         .user_id = user_id,
         .directory = user == KB_NONE ? "" : kb_realm_str(a->realm, a->realm->users[user].directory),
-        .reason_json = kb_plan_str(a->plan, l->reason_json),
+        .reason_json = kb_plan_str(a->fresh, l->reason_json),
         .at_s = kb_wall_s(),
     };
     return store_ledger_put(a->store, &row, err);
@@ -50,7 +50,7 @@ members_row(struct apply *a, const char *kind, const char *group, const char **i
 static int
 adopt_and_clean(struct apply *a, const char **ids, struct kb_error *err)
 {
-    const struct kb_plan *plan = a->plan;
+    const struct kb_plan *plan = a->fresh;
     size_t n = 0;
     int e = 0;
     for (uint32_t i = 0; e >= 0 && i < plan->ledger_len; i++) {
@@ -75,7 +75,7 @@ adopt_and_clean(struct apply *a, const char **ids, struct kb_error *err)
 static int
 drift_rows(struct apply *a, const char **ids, struct kb_error *err)
 {
-    const struct kb_plan *plan = a->plan;
+    const struct kb_plan *plan = a->fresh;
     int e = 0;
     for (uint32_t g = 0; e >= 0 && g < plan->groups_len; g++) {
         const struct kb_plan_group *pg = &plan->groups[g];
@@ -92,7 +92,7 @@ drift_rows(struct apply *a, const char **ids, struct kb_error *err)
 int
 apply_ledger(struct apply *a, struct kb_error *err)
 {
-    const char **ids = calloc((size_t) a->plan->ledger_len + a->plan->ops_len + 1, sizeof(*ids));
+    const char **ids = calloc((size_t) a->fresh->ledger_len + a->fresh->ops_len + 1, sizeof(*ids));
     if (!ids)
         return kb_fail(err, KB_E_NOMEM, "ledger");
     int e = store_begin(a->store, err);

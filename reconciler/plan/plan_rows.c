@@ -292,8 +292,12 @@ judge_foreign(struct kb_plan_work *work, struct kb_plan_job *job, const struct r
         kb_plan_note(note, sizeof(note), lead, exception->reason, "");
         return leave(work, job, row, KB_LEFT_EXCEPTIONS, note);
     }
-    if (job->rule->foreign == KB_FOREIGN_REPORT)
-        return leave(work, job, row, KB_LEFT_FOREIGN, "not put in by keybricks, kept (policy report)");
+    if (job->rule->foreign == KB_FOREIGN_REPORT) {
+        bool disabled = user != KB_NONE && !(work->in->realm->users[user].flags & KB_USER_ENABLED);
+        return leave(work, job, row, KB_LEFT_FOREIGN,
+                     disabled ? "DISABLED in Keycloak, but not put in by keybricks: kept (policy report)"
+                              : "not put in by keybricks, kept (policy report)");
+    }
     if (doubtful(work, row))
         return leave(work, job, row, KB_LEFT_AMBIGUOUS, NOTE_DOUBTFUL);
     if (!work->in->target->principals[row->principal].name)

@@ -52,7 +52,8 @@ source_line(const struct text *t)
                     p->source_lists);
     }
     if (p->client_composites_unread)
-        kb_buf_adds(t->b, "           grants through client roles are invisible without view-clients\n");
+        kb_buf_adds(t->b, "           who holds a role only through a client's role is not seen: no rule "
+                          "asks for client roles\n");
 }
 
 static void
@@ -80,8 +81,9 @@ head(const struct text *t)
     source_line(t);
     kb_buf_addf(t->b, "  target   %u groups, %u memberships   ", p->target_groups, p->target_memberships);
     if (p->target_snapshot_s)
-        kb_buf_addf(t->b, "snapshot of %.16sZ; %u groups read now\n",
-                    kb_time_format(p->target_snapshot_s, at), p->target_read_now);
+        kb_buf_addf(t->b, "snapshot of %.16sZ; %u group%s read now\n",
+                    kb_time_format(p->target_snapshot_s, at), p->target_read_now,
+                    p->target_read_now == 1 ? "" : "s");
     else
         kb_buf_adds(t->b, "read now\n");
     kb_buf_adds(t->b, "  rules    ");
@@ -113,7 +115,8 @@ person(const struct text *t, const struct kb_plan_op *op)
     pad(t, name_from, 48);
     view_reason(p, op, t->b);
     KB_CLEANUP(kb_buf) struct kb_buf state = KB_BUF_INIT(4096);
-    view_state(p, op, t->opts->applied, &state);
+    if (!view_held_by_run(p, op))
+        view_state(p, op, t->opts->applied, &state);
     if (state.len)
         kb_buf_addf(t->b, "  [%s]", kb_buf_str(&state));
     if (t->opts->verbose)
@@ -204,8 +207,7 @@ run_guards(const struct text *t)
         kb_buf_adds(t->b, "  ");
         view_guard(t->plan, g, t->b);
         if (g->id == KB_GUARD_FIRST_RUN && !g->approved)
-            kb_buf_adds(t->b, ": nothing was ever written here, so the first write needs a plan that a "
-                              "person has read (plan --save, apply)");
+            kb_buf_adds(t->b, "; nothing was ever written here, so a person reads a plan first");
         kb_buf_addc(t->b, '\n');
     }
 }
@@ -266,6 +268,23 @@ plural(struct kb_buf *b, const char *sep, uint64_t n, const char *what, bool fir
 }
 
 static void
+held_counts(const struct text *t)
+{
+    const struct kb_plan *p = t->plan;
+    uint32_t add = 0, remove = 0;
+    for (uint32_t i = 0; i < p->ops_len; i++) {
+        add += p->ops[i].state == KB_OP_HELD && p->ops[i].op == KB_OP_ADD;
+        remove += p->ops[i].state == KB_OP_HELD && p->ops[i].op == KB_OP_REMOVE;
+    }
+    if (add)
+        kb_buf_addf(t->b, "  Held: %u to add", add);
+    if (remove)
+        kb_buf_addf(t->b, "%s%u to remove", add ? ", " : "  Held: ", remove);
+    if (add || remove)
+        kb_buf_addc(t->b, '.');
+}
+
+static void
 counts(const struct text *t)
 {
     const struct kb_plan *p = t->plan;
@@ -291,8 +310,7 @@ counts(const struct text *t)
             plural(b, ", ", p->summary.create_groups,
                    p->summary.create_groups == 1 ? "group to make" : "groups to make", false);
         kb_buf_adds(b, ".");
-        if (p->summary.held)
-            kb_buf_addf(b, "  Held: %u operations.", p->summary.held);
+        held_counts(t);
         kb_buf_adds(b, "\n");
     }
     if (p->summary.frozen)
@@ -323,8 +341,11 @@ static void
 what_next(const struct text *t)
 {
     const struct kb_plan *p = t->plan;
-    if (!t->opts->saved_as)
+    if (!t->opts->saved_as) {
+        if (p->run_guards_len && p->guards[0].id == KB_GUARD_FIRST_RUN && p->guards[0].tripped)
+            kb_buf_adds(t->b, "Next: keybricks plan --save FILE, read it, then keybricks apply FILE\n");
         return;
+    }
     char shown[20];
     kb_fingerprint_short(p->fingerprint, shown);
     kb_buf_adds(t->b, "Saved ");

@@ -18,9 +18,10 @@ view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group)
         else
             held = true;
     }
-    if (held || (group->state == KB_OP_HELD && !privileged))
+    if (held)
         return VIEW_HELD;
-    return privileged ? VIEW_PRIVILEGED : VIEW_CHANGES;
+    return privileged ? VIEW_PRIVILEGED
+                      : VIEW_CHANGES; /* what a run guard holds is said once, above the groups */
 }
 
 static void
@@ -82,6 +83,25 @@ view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_b
     }
 }
 
+static bool
+group_guard(const struct kb_plan *plan, unsigned id)
+{
+    for (uint32_t i = plan->run_guards_len; i < plan->guards_len; i++)
+        if (plan->guards[i].id == id && plan->guards[i].tripped)
+            return true;
+    return false;
+}
+
+/* Only a guard over everything holds it: said once, in the first lines. */
+bool
+view_held_by_run(const struct kb_plan *plan, const struct kb_plan_op *op)
+{
+    for (unsigned i = 0; i < KB_GUARD_MAX_; i++)
+        if ((op->held_by & 1u << i) && group_guard(plan, i))
+            return false;
+    return op->state == KB_OP_HELD && op->held_by;
+}
+
 static void
 held_by(const struct kb_plan_op *op, struct kb_buf *b)
 {
@@ -123,6 +143,10 @@ void
 view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, struct kb_buf *b)
 {
     kb_buf_adds(b, kb_guard_name(guard->id));
+    if (guard->id == KB_GUARD_FIRST_RUN) {
+        kb_buf_addf(b, ": %lld operations wait", (long long) guard->value);
+        return;
+    }
     if (guard->limit || guard->value)
         kb_buf_addf(b, ": %lld%s, limit %lld%s", (long long) guard->value, guard->percent ? " %" : "",
                     (long long) guard->limit, guard->percent ? " %" : "");

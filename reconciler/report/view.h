@@ -21,6 +21,8 @@ void view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct
 /* What became of the operation, or why it will not be done; "" for one that is simply ready. */
 void view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, struct kb_buf *b);
 
+bool view_held_by_run(const struct kb_plan *plan, const struct kb_plan_op *op);
+
 /* "140 removals, limit 100". */
 void view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, struct kb_buf *b);
 

@@ -161,3 +161,36 @@ bench_close(struct bench *b)
     wire_stop(b->wire);
     kb_realm_done(&b->realm);
 }
+
+const char *
+bench_note(const struct bench *b, const struct kb_read *read)
+{
+    return kb_realm_str(&b->realm, read->note);
+}
+
+struct kb_role *
+bench_role(struct bench *b, const char *id)
+{
+    uint32_t index = kb_realm_role(&b->realm, id);
+
+    assert_int_not_equal(index, KB_NONE);
+    return &b->realm.roles[index];
+}
+
+struct kb_realm_group *
+bench_group(struct bench *b, const char *id)
+{
+    uint32_t index = kb_realm_group(&b->realm, id);
+
+    assert_int_not_equal(index, KB_NONE);
+    return &b->realm.groups[index];
+}
+
+struct kb_user *
+bench_user(struct bench *b, const char *id)
+{
+    uint32_t index = kb_realm_user(&b->realm, id);
+
+    assert_int_not_equal(index, KB_NONE);
+    return &b->realm.users[index];
+}

@@ -48,4 +48,10 @@ void bench_lie(struct bench *b, const char *target, int status, const char *body
 void bench_run(struct bench *b); /* catalog, lists, and what follows */
 void bench_close(struct bench *b);
 
+/* By id; the test fails when it is not there. */
+struct kb_role *bench_role(struct bench *b, const char *id);
+struct kb_realm_group *bench_group(struct bench *b, const char *id);
+struct kb_user *bench_user(struct bench *b, const char *id);
+const char *bench_note(const struct bench *b, const struct kb_read *read);
+
 #endif

@@ -25,7 +25,8 @@ build(struct world *w)
     m = world_managed(w, "ml");
     w->scope.bindings = calloc(1, sizeof(*w->scope.bindings));
     assert_non_null(w->scope.bindings);
-    w->scope.bindings[0] = (struct kb_binding){.rule = &w->rule, .managed = m, .role = role, .group = KB_NONE};
+    w->scope.bindings[0] =
+        (struct kb_binding){.rule = &w->rule, .managed = m, .role = role, .group = KB_NONE};
     w->scope.bindings_len = w->scope.managed[m].bindings_len = 1;
     g = world_group(w, "900", "ml");
     w->target.groups[g].from = KB_MEMBERS_SNAPSHOT;

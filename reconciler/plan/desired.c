@@ -265,7 +265,7 @@ take_users(struct maker *m, uint32_t stamp, uint32_t len, struct kb_u32s *ret)
 {
     if (!len)
         return true;
-    ret->v = malloc(len * sizeof(*ret->v));
+    ret->v = calloc(len, sizeof(*ret->v));
     if (!ret->v)
         return false;
     ret->cap = len;
@@ -294,7 +294,7 @@ take_principals(const struct maker *m, const struct kb_u32s *users, struct kb_u3
     }
     if (!len)
         return true;
-    ret->v = malloc(len * sizeof(*ret->v));
+    ret->v = calloc(len, sizeof(*ret->v));
     if (!ret->v)
         return false;
     memcpy(ret->v, m->buf, len * sizeof(*ret->v));

@@ -335,7 +335,7 @@ kb_matches_make(const struct kb_rules *rules, const struct kb_realm *realm, cons
     struct kb_u32s doubtful = {0};
     bool fine;
 
-    j.matches = malloc(((size_t) realm->users_len + 1) * sizeof(*j.matches));
+    j.matches = calloc((size_t) realm->users_len + 1, sizeof(*j.matches));
     fine = j.matches && judge_all(&j, &doubtful);
     names_done(&j.people);
     names_done(&j.services);

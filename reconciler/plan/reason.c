@@ -9,7 +9,8 @@
 
 /* A path that may be shown: a run of struct finder.steps. */
 struct found {
-    const struct kb_rule *rule;
+    unsigned rule; /* number */
+    bool is_path;
     const char *object;
     size_t start;
     uint32_t len;
@@ -121,8 +122,8 @@ compare(const struct kb_reason_index *index, const struct found *a, const struct
     c = strcmp(a->object, b->object);
     for (uint32_t i = 0; !c && i < a->len; i++)
         c = kb_step_compare(&index->search, index->steps[a->start + i], index->steps[b->start + i]);
-    if (!c && a->rule->number != b->rule->number)
-        c = a->rule->number < b->rule->number ? -1 : 1;
+    if (!c && a->rule != b->rule)
+        c = a->rule < b->rule ? -1 : 1;
     return c;
 }
 
@@ -180,7 +181,8 @@ find_by_group(struct kb_reason_index *index, const struct kb_binding *binding, u
 
     for (uint32_t i = groups_of->start[user]; i < groups_of->start[user + 1]; i++) {
         struct kb_step own = {.row = groups_of->v[i]};
-        struct found found = {.rule = binding->rule,
+        struct found found = {.rule = binding->rule->number,
+                              .is_path = true,
                               .object =
                                   kb_realm_str(index->realm, index->realm->groups[binding->group].path)};
         bool direct = own.row == binding->group;
@@ -240,9 +242,9 @@ find_by_role(struct kb_reason_index *index, const struct kb_binding *binding, ui
              struct kb_error *err)
 {
     struct found found = {
-        .rule = binding->rule,
+        .rule = binding->rule->number,
         .object = kb_search_label(&index->search, (struct kb_step){.row = binding->role, .role = true})};
-    struct found before = {.rule = NULL};
+    struct found before = found;
     uint32_t state;
     int r;
 
@@ -255,7 +257,7 @@ find_by_role(struct kb_reason_index *index, const struct kb_binding *binding, ui
             return r;
         if (!take_path(index, state, &found))
             return fail_nomem(err);
-        if (before.rule && !compare(index, &before, &found)) /* two groups of the same path */
+        if (n > 0 && !compare(index, &before, &found)) /* two groups of the same path */
             continue;
         before = found;
         keep(index, &found);
@@ -294,10 +296,9 @@ via_text(struct kb_plan *plan, const char *what, const char *s)
 static bool
 write_reason(const struct kb_reason_index *index, const struct found *found, struct kb_plan *plan)
 {
-    enum kb_rule_kind kind = found->rule->kind;
-    struct kb_reason reason = {.rule = found->rule->number,
+    struct kb_reason reason = {.rule = found->rule,
                                .object = object_text(plan, found->object),
-                               .is_path = kind == KB_RULE_PATH || kind == KB_RULE_PATH_GLOB,
+                               .is_path = found->is_path,
                                .via_start = plan->via_len,
                                .via_len = found->len};
 
@@ -353,5 +354,5 @@ kb_reason_add(const struct kb_scope *scope, const struct kb_realm *realm, uint32
     KB_CLEANUP(kb_reason_index) struct kb_reason_index *index = NULL;
     int r = kb_reason_index_new(scope, realm, &index, err);
 
-    return r < 0 ? r : kb_reason_find(index, managed, user, plan, ret_start, ret_len, err);
+    return index ? kb_reason_find(index, managed, user, plan, ret_start, ret_len, err) : r;
 }

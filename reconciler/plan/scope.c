@@ -13,6 +13,8 @@
 #include "base/str.h"
 #include "reconciler/plan/reach.h"
 
+#include <assert.h>
+
 #define MANAGED_MAX (1u << 20)
 #define BINDINGS_MAX (1u << 22)
 
@@ -173,9 +175,11 @@ path_at(const struct builder *b, uint32_t place)
     return kb_realm_str(b->realm, b->realm->groups[b->by_path[place]].path);
 }
 
+/* The group that was bound last. */
 static void
 mark_ambiguous(struct builder *b)
 {
+    assert(b->scope->bindings_len > 0);
     b->scope->managed[b->scope->bindings[b->scope->bindings_len - 1].managed].ambiguous_path = true;
 }
 

@@ -21,7 +21,7 @@ see(const struct kb_rules *rules, struct kit *kit, struct seen *ret, struct kb_e
     struct kb_plan plan = {0};
     int r = kb_scope_resolve(rules, "acme", &kit->realm, &scope, err);
 
-    memset(ret, 0, sizeof(*ret)); /* padding, too: answers are compared as bytes */
+    *ret = (struct seen){0};
     if (r >= 0)
         r = kb_scope_keep(rules, "acme", "vanished", &scope, err);
     if (r >= 0)
@@ -48,6 +48,15 @@ see(const struct kb_rules *rules, struct kit *kit, struct seen *ret, struct kb_e
     kb_desired_done(&desired);
     kb_scope_done(&scope);
     return r < 0 ? r : 0;
+}
+
+static bool
+same(const struct seen *a, const struct seen *b)
+{
+    return a->managed == b->managed && a->bindings == b->bindings && a->users == b->users &&
+           a->principals == b->principals && a->doubtful == b->doubtful && a->reasons == b->reasons &&
+           a->via == b->via && a->memberships == b->memberships && a->frozen == b->frozen &&
+           a->gone == b->gone;
 }
 
 static void
@@ -115,7 +124,7 @@ test_every_allocation(void **state)
             assert_int_equal(r, -KB_E_NOMEM);
             assert_int_equal(err.code, KB_E_NOMEM);
             refused++;
-        } else if (memcmp(&got, &want, sizeof(got)) != 0) {
+        } else if (!same(&got, &want)) {
             fail_msg("allocation %u failed and nobody said so", n);
         }
     }

@@ -20,9 +20,15 @@ scim_auth_new(const struct scim_auth_opts *opts, struct scim_auth **ret, struct 
     if (!auth)
         return kb_fail(err, KB_E_NOMEM, "out of memory for logging in to Databricks");
     auth->opts = *opts;
-    auth->token_url = opts->account
-                          ? kb_asprintf("%s/oidc/accounts/%s/v1/token", opts->host, opts->account_id)
-                          : kb_asprintf("%s/oidc/v1/token", opts->host);
+    KB_CLEANUP(kb_buf) struct kb_buf url = KB_BUF_INIT(8192);
+    kb_buf_adds(&url, opts->host);
+    kb_buf_adds(&url, "/oidc");
+    if (opts->account) {
+        kb_buf_adds(&url, "/accounts/");
+        kb_buf_add_segment(&url, opts->account_id);
+    }
+    kb_buf_adds(&url, "/v1/token");
+    auth->token_url = kb_buf_steal(&url);
     if (!auth->token_url)
         return kb_fail(err, KB_E_NOMEM, "out of memory for logging in to Databricks");
     *ret = kb_steal(&auth);

@@ -111,9 +111,13 @@ decode_member(const struct json_object *obj, struct scim_row *ret, struct kb_err
         e = kb_json_str(obj, "members", REF, KB_JSON_OPTIONAL, &ref, err);
     if (e >= 0)
         e = kb_json_str(obj, "members", TYPE, KB_JSON_OPTIONAL, &type, err);
-    if (e >= 0)
-        ret->member = member_kind(ref, type, ret->id);
-    return e;
+    if (e < 0)
+        return e;
+    ret->member = member_kind(ref, type, ret->id);
+    if (ret->member == SCIM_MEMBER_UNKNOWN &&
+        (strstr(ref, "Users/") || strstr(ref, "Groups/") || strstr(ref, "ServicePrincipals/")))
+        return kb_fail(err, KB_E_PROTOCOL, "value is %s, $ref is about another", ret->id);
+    return 0;
 }
 
 static int
@@ -229,13 +233,19 @@ scim_decode_one(enum scim_kind kind, const char *body, size_t size, scim_row_fn 
 }
 
 int
-scim_decode_created(const char *body, size_t size, char ret[24], struct kb_error *err)
+scim_decode_created(const char *body, size_t size, const char *name, char ret[24], struct kb_error *err)
 {
     KB_CLEANUP(json) struct json_object *doc = NULL;
-    const char *id = NULL;
+    const char *id = NULL, *said = NULL;
     int e = kb_json_parse(body, size, &doc, err);
     if (e >= 0)
         e = get_id(doc, ID, &id, err);
+    if (e >= 0)
+        e = kb_json_str(doc, "", USER_NAME, KB_JSON_OPTIONAL, &said, err);
+    if (e >= 0 && !said)
+        e = kb_json_str(doc, "", DISPLAY_NAME, KB_JSON_OPTIONAL, &said, err);
+    if (e >= 0 && said && kb_ascii_casecmp(said, name) != 0)
+        return kb_fail(err, KB_E_PROTOCOL, "asked for \"%.100s\", \"%.100s\" was made", name, said);
     if (e >= 0)
         (void) snprintf(ret, 24, "%s", id);
     return e;

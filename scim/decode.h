@@ -48,8 +48,9 @@ int scim_rows_end_group(struct scim_rows *rows, struct scim_row *ret, struct kb_
 int scim_decode_one(enum scim_kind kind, const char *body, size_t size, scim_row_fn fn, void *userdata,
                     struct kb_error *err);
 
-/* The id of a created resource. */
-int scim_decode_created(const char *body, size_t size, char ret[24], struct kb_error *err);
+/* The id of a created resource. Where the answer says its name, it must be the one that was asked for (ASCII
+ * case aside): members of another group would follow. */
+int scim_decode_created(const char *body, size_t size, const char *name, char ret[24], struct kb_error *err);
 
 /* The sentence in an error body, NULL when there is none; the caller frees. */
 char *scim_decode_error(const char *body, size_t size);

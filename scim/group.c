@@ -65,6 +65,8 @@ on_member(void *userdata, const struct scim_row *m, struct kb_error *err)
     struct kb_target *t = c->scim->target;
     c->rows++;
     uint32_t known = kb_target_principal(t, m->id);
+    if (m->member == SCIM_MEMBER_GROUP && known != KB_NONE && t->principals[known].listed)
+        return kb_fail(err, KB_E_PROTOCOL, "member %s is listed as a principal and here a group", m->id);
     if (m->member == SCIM_MEMBER_GROUP ||
         (m->member == SCIM_MEMBER_UNKNOWN && known == KB_NONE && kb_target_group(t, m->id) != KB_NONE)) {
         c->nested++;
@@ -182,6 +184,14 @@ take_principal(void *userdata, const struct scim_row *row, struct kb_error *err)
 }
 
 static void
+doubt(struct group_call *c, const char *id, const struct kb_error *why)
+{
+    struct kb_error err = *why;
+    (void) kb_fail_prefix(&err, "member %s", id);
+    kb_error_gather(&c->doubt, &err);
+}
+
+static void
 on_lookup(void *userdata, const struct kb_http_reply *reply)
 {
     struct lookup *l = userdata;
@@ -190,13 +200,13 @@ on_lookup(void *userdata, const struct kb_http_reply *reply)
     const char *id = kb_target_str(c->scim->target, c->scim->target->principals[l->principal].id);
     c->open--;
     if (reply->error->code)
-        kb_error_gather(&c->doubt, reply->error);
+        doubt(c, id, reply->error);
     else if (reply->status == 200 && scim_decode_one(l->service ? SCIM_SERVICES : SCIM_USERS, reply->body,
                                                      reply->body_size, take_principal, l, &err) < 0)
-        kb_error_gather(&c->doubt, &err);
+        doubt(c, id, &err);
     else if (reply->status == 404 && !l->service && c->scim->level != SCIM_PROXY &&
              ask_principal(c, l->principal, true, &err) < 0)
-        kb_error_gather(&c->doubt, &err);
+        doubt(c, id, &err);
     else if (reply->status != 200 && (reply->status != 404 || l->service || c->scim->level == SCIM_PROXY)) {
         (void) kb_fail(&err, KB_E_PROTOCOL,
                        "member %s is neither a user nor a service principal that can be read (HTTP %d)", id,
@@ -247,6 +257,25 @@ ask_group(struct group_call *c, struct kb_error *err)
                          : kb_http_submit(c->scim->peer, &request, err);
 }
 
+/* What this reading says of the group is newer than what the listing or the snapshot said: a connector may
+ * have taken it over in between. */
+static int
+keep_group(struct group_call *c, const struct scim_row *row, struct kb_error *err)
+{
+    struct kb_target *t = c->scim->target;
+    struct kb_target_group *g = group_of(c);
+    if (strcmp(row->external_id, kb_target_str(t, g->external_id)) != 0) {
+        kb_text external = kb_pool_adds(&t->pool, row->external_id);
+        if (external == KB_NONE)
+            return kb_fail(err, KB_E_NOMEM, "out of memory for a group");
+        g->external_id = external;
+    }
+    g->local = row->local;
+    if (!g->name && !kb_target_group_set_name(t, c->group, row->name))
+        return kb_fail(err, KB_E_NOMEM, "out of memory for a group");
+    return 0;
+}
+
 static int
 check_group(struct group_call *c, struct kb_error *err)
 {
@@ -263,7 +292,7 @@ check_group(struct group_call *c, struct kb_error *err)
         return kb_fail(err, KB_E_PROTOCOL,
                        "the listing calls it \"%.100s\", reading it says \"%.100s\"; renamed just now?",
                        kb_target_str(t, g->name), row.name);
-    return 0;
+    return keep_group(c, &row, err);
 }
 
 /* It had members, and now none: asked once more, since a lie of that kind empties plans (F51). */
@@ -285,9 +314,11 @@ on_group(void *userdata, const struct kb_http_reply *reply)
         finish(c, KB_READ_FAILED, reply->status, reply->error->msg);
     } else if (reply->status != 200) {
         scim_error_text(reply->body, reply->body_size, reply->status, said, sizeof(said));
-        enum kb_read_status status = reply->status == 404   ? KB_READ_GONE
-                                     : reply->status == 403 ? KB_READ_DENIED
-                                                            : KB_READ_FAILED;
+        /* A 404 of a gateway says nothing about the group. */
+        KB_CLEANUP(kb_free) char *own = scim_decode_error(reply->body, reply->body_size);
+        enum kb_read_status status = reply->status == 404 && own ? KB_READ_GONE
+                                     : reply->status == 403      ? KB_READ_DENIED
+                                                                 : KB_READ_FAILED;
         finish(c, status, reply->status, said);
     } else if (check_group(c, &err) < 0) {
         finish(c, KB_READ_FAILED, reply->status, err.msg);

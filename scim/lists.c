@@ -17,6 +17,7 @@ struct page {
     struct scim_listing *l;
     int64_t start;
     uint32_t rows;
+    uint32_t fresh; /* ids that no page before had */
     struct scim_rows *decoder;
     unsigned attempt;
 };
@@ -87,6 +88,7 @@ on_row(void *userdata, const struct scim_row *row, struct kb_error *err)
                             row, &fresh, err);
     p->rows++;
     p->l->distinct += fresh;
+    p->fresh += fresh;
     return e;
 }
 
@@ -230,7 +232,8 @@ follow(struct scim_listing *l, const struct page *p, struct kb_error *err)
         return 0;
     if (l->attempt == 0)
         return p->start == 1 ? ask_rest(l, p, err) : 0;
-    if (p->rows == 0 || l->distinct == l->total)
+    /* A page that brings nobody new: the server ignores startIndex (reliability F46). */
+    if (p->fresh == 0 || l->distinct == l->total)
         return 0;
     l->next += p->rows;
     return l->next > PAGES_MAX * (int64_t) PAGE

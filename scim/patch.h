@@ -28,7 +28,9 @@ int scim_patch_body(const char *const *remove_ids, size_t remove_len, const char
                     struct kb_error *err);
 
 /* The independent check: the bytes are a PatchOp of filtered removes and member adds only, with exactly these
- * many ids. */
+ * many ids (SCIM_PATCH_ANY: however many). scim_patch_send makes it again. */
+#define SCIM_PATCH_ANY SIZE_MAX
+
 int scim_patch_check(const char *body, size_t size, size_t removes, size_t adds, struct kb_error *err);
 
 /* What came of one write. */
@@ -58,8 +60,8 @@ int scim_create_group(struct scim *scim, const char *display_name, scim_write_fn
 int scim_create_user(struct scim *scim, const char *user_name, const char *display_name, scim_write_fn fn,
                      void *userdata, struct kb_error *err);
 
-/* After an unknown POST: is the name there? GET /Groups?filter=displayName eq "…". The result's id is set
- * when exactly one fits. */
+/* After an unknown POST: is the name there? GET /Groups?filter=displayName eq "…". ok: the answer can be
+ * believed; id is then set when one group has exactly this name, "" when none has. */
 int scim_find_group(struct scim *scim, const char *display_name, scim_write_fn fn, void *userdata,
                     struct kb_error *err);
 

@@ -105,7 +105,8 @@ scim_patch_check(const char *body, size_t size, size_t removes, size_t adds, str
             e = !strcmp(name, "add") ? check_add(op, &seen_adds, err)
                                      : no(err, "another op than add or remove");
     }
-    if (e >= 0 && (seen_removes != removes || seen_adds != adds))
+    if (e >= 0 && ((removes != SCIM_PATCH_ANY && seen_removes != removes) ||
+                   (adds != SCIM_PATCH_ANY && seen_adds != adds)))
         return no(err, "it does not carry what was planned");
     return e;
 }

@@ -11,8 +11,8 @@ static const char content_type[] =
 
 struct write_call {
     struct scim *scim;
-    bool create, find;
-    char *name; /* find: the exact displayName */
+    bool create;
+    char *name; /* POST, look-up: the displayName or userName; NULL for a PATCH */
     scim_write_fn fn;
     void *userdata;
 };
@@ -53,9 +53,10 @@ judge(const struct write_call *c, const struct kb_http_reply *reply, struct scim
         return;
     }
     struct kb_error err = {0};
-    if (c->create && scim_decode_created(reply->body, reply->body_size, w->id, &err) < 0) {
+    if (c->create && scim_decode_created(reply->body, reply->body_size, c->name, w->id, &err) < 0) {
         w->ok = false; /* made, or not: the name is looked up */
-        (void) snprintf(w->detail, sizeof(w->detail), "HTTP %d, but the answer has no id: %.180s",
+        w->id[0] = '\0';
+        (void) snprintf(w->detail, sizeof(w->detail), "HTTP %d, but the answer cannot be used: %.180s",
                         reply->status, err.msg);
     }
 }
@@ -80,25 +81,26 @@ on_write(void *userdata, const struct kb_http_reply *reply)
 }
 
 static int
-send_write(struct scim *scim, const char *method, enum kb_http_class class, const char *resource,
-           const char *id, const char *body, scim_write_fn fn, void *userdata, struct kb_error *err)
+send_write(struct scim *scim, const char *resource, const char *id /* NULL: POST */, const char *name,
+           const char *body, scim_write_fn fn, void *userdata, struct kb_error *err)
 {
     KB_CLEANUP(kb_buf) struct kb_buf target = KB_BUF_INIT(8192);
     struct write_call *c = calloc(1, sizeof(*c));
     if (!c)
         return kb_fail(err, KB_E_NOMEM, "out of memory for a write");
-    *c = (struct write_call){.scim = scim, .create = class == KB_HTTP_POST, .fn = fn, .userdata = userdata};
+    *c = (struct write_call){.scim = scim, .create = !id, .fn = fn, .userdata = userdata};
+    c->name = name ? kb_strndup(name, strlen(name)) : NULL;
     (void) scim_path(scim, resource, id, &target);
-    const struct kb_http_request request = {.method = method,
+    const struct kb_http_request request = {.method = id ? "PATCH" : "POST",
                                             .target = kb_buf_str(&target),
                                             .body = body,
                                             .content_type = content_type,
-                                            .class = class,
+                                            .class = id ? KB_HTTP_PATCH : KB_HTTP_POST,
                                             .front = true,
                                             .on_reply = on_write,
                                             .userdata = c};
-    int e = target.failed ? kb_fail(err, KB_E_NOMEM, "out of memory for a write")
-                          : kb_http_submit(scim->peer, &request, err);
+    int e = target.failed || (name && !c->name) ? kb_fail(err, KB_E_NOMEM, "out of memory for a write")
+                                                : kb_http_submit(scim->peer, &request, err);
     if (e < 0)
         call_free(c);
     return e;
@@ -110,7 +112,11 @@ scim_patch_send(struct scim *scim, const char *group_id, const char *body, scim_
 {
     if (!kb_is_digits(group_id, 1, 19))
         return kb_fail(err, KB_E_BUG, "a group id is not 1 to 19 digits; nothing is sent");
-    return send_write(scim, "PATCH", KB_HTTP_PATCH, "Groups", group_id, body, fn, userdata, err);
+    /* Whoever calls: what is not exactly allowed does not leave (reliability F83). */
+    int e = scim_patch_check(body, strlen(body), SCIM_PATCH_ANY, SCIM_PATCH_ANY, err);
+    if (e < 0)
+        return e;
+    return send_write(scim, "Groups", group_id, NULL, body, fn, userdata, err);
 }
 
 int
@@ -123,7 +129,7 @@ scim_create_group(struct scim *scim, const char *display_name, scim_write_fn fn,
     kb_buf_addc(&body, '}');
     if (body.failed)
         return kb_fail(err, KB_E_BUG, "a group name cannot be written as JSON");
-    return send_write(scim, "POST", KB_HTTP_POST, "Groups", NULL, kb_buf_str(&body), fn, userdata, err);
+    return send_write(scim, "Groups", NULL, display_name, kb_buf_str(&body), fn, userdata, err);
 }
 
 int
@@ -140,7 +146,7 @@ scim_create_user(struct scim *scim, const char *user_name, const char *display_n
     kb_buf_addc(&body, '}');
     if (body.failed)
         return kb_fail(err, KB_E_BUG, "a user name cannot be written as JSON");
-    return send_write(scim, "POST", KB_HTTP_POST, "Users", NULL, kb_buf_str(&body), fn, userdata, err);
+    return send_write(scim, "Users", NULL, user_name, kb_buf_str(&body), fn, userdata, err);
 }
 
 /* ---- after a POST whose answer was lost ---- */
@@ -148,7 +154,7 @@ scim_create_user(struct scim *scim, const char *user_name, const char *display_n
 struct found {
     const char *name;
     struct scim_write *write;
-    unsigned exact;
+    unsigned exact, rows;
 };
 
 static int
@@ -156,6 +162,7 @@ on_found_row(void *userdata, const struct scim_row *row, struct kb_error *err)
 {
     struct found *f = userdata;
     (void) err;
+    f->rows++;
     if (!strcmp(row->name, f->name)) { /* the filter compares without case (databricks-api.md 3.4) */
         f->exact++;
         (void) snprintf(f->write->id, sizeof(f->write->id), "%s", row->id);
@@ -170,9 +177,9 @@ on_find(void *userdata, const struct kb_http_reply *reply)
     struct scim_write w = {0};
     struct kb_error err = {0};
     struct scim_rows *rows = NULL;
-    int64_t total, start;
+    int64_t total = 0, start = 0;
     bool has;
-    struct found f = {c->name, &w, 0};
+    struct found f = {c->name, &w, 0, 0};
     judge(c, reply, &w);
     if (w.ok) {
         int e = scim_rows_list(SCIM_GROUPS, on_found_row, &f, &rows, &err);
@@ -181,9 +188,15 @@ on_find(void *userdata, const struct kb_http_reply *reply)
         if (e >= 0)
             e = scim_rows_end_list(rows, &total, &start, &has, &err);
         scim_rows_free(rows);
-        w.ok = e >= 0 && f.exact == 1;
+        if (e >= 0 && f.rows != total)
+            e = kb_fail(&err, KB_E_PROTOCOL, "%u rows came, totalResults is %lld", f.rows, (long long) total);
+        if (e >= 0 && f.exact > 1)
+            e = kb_fail(&err, KB_E_PROTOCOL, "%u groups have this name", f.exact);
+        w.ok = e >= 0; /* none: a certain answer, too */
+        if (!w.ok || !f.exact)
+            w.id[0] = '\0';
         if (!w.ok)
-            w.id[0] = 0;
+            (void) snprintf(w.detail, sizeof(w.detail), "looking for the group: %.220s", err.msg);
     }
     scim_write_fn fn = c->fn;
     void *theirs = c->userdata;
@@ -200,7 +213,7 @@ scim_find_group(struct scim *scim, const char *display_name, scim_write_fn fn, v
     struct write_call *c = calloc(1, sizeof(*c));
     if (!c)
         return kb_fail(err, KB_E_NOMEM, "out of memory for a look-up");
-    *c = (struct write_call){.scim = scim, .find = true, .fn = fn, .userdata = userdata};
+    *c = (struct write_call){.scim = scim, .fn = fn, .userdata = userdata};
     c->name = kb_strndup(display_name, strlen(display_name));
     kb_buf_adds(&filter, "displayName eq ");
     kb_buf_add_json(&filter, display_name); /* double quotes, backslash escapes (databricks-api.md 3.4) */

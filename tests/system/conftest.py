@@ -1,0 +1,24 @@
+"""Fixtures of the system tests: a stage is two servers, a configuration and a state directory, gone after the test."""
+
+import contextlib
+
+import pytest
+from keybricks import Stage
+
+
+def pytest_configure(config):
+    config.addinivalue_line("markers", "slow: takes more than three seconds; scripts/test --quick leaves it out")
+
+
+@pytest.fixture
+def stage(tmp_path):
+    """stage(world, **settings) -> Stage; several in one test get directories of their own."""
+    with contextlib.ExitStack() as stack:
+        made = []
+
+        def make(world, **settings):
+            directory = tmp_path / f"stage{len(made)}"
+            directory.mkdir()
+            made.append(stack.enter_context(Stage(directory, world, **settings)))
+            return made[-1]
+        yield make

@@ -236,10 +236,10 @@ sum_up(struct run_target *t)
                     a->write_failures);
     if (a->stopped)
         outcome_add(o, EXIT_BUSY, "stopped before everything was written; the next run goes on");
-    if (p->summary.frozen)
+    if (p->summary.frozen > t->refused)
         outcome_add(o, EXIT_PARTIAL,
                     "%u groups are frozen: something about them could not be read or trusted",
-                    p->summary.frozen);
+                    p->summary.frozen - t->refused);
     if (a->rejected || a->unverified || a->dropped)
         outcome_add(o, EXIT_PARTIAL, "%u operations rejected, %u unverified, %u not sent", a->rejected,
                     a->unverified, a->dropped);

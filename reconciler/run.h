@@ -43,6 +43,7 @@ struct run_target {
     struct store_approval *approval_rows; /* what the approvals borrow from */
     struct apply apply;
     uint32_t resolved; /* open intents of a killed run */
+    uint32_t refused;  /* groups of a saved plan that moved since: stale, which is less than frozen */
     struct outcome outcome;
     char checkpoint[96];    /* "SIZE:HASH" of the chain when the run was recorded, "" before */
     struct kb_error failed; /* first failure inside a callback */

@@ -32,7 +32,8 @@ must_read(const struct run_target *t, const struct kb_managed *m, const struct k
         return false;
     if (t->run->opts.refresh == RUN_REFRESH_ALWAYS || g->from == KB_MEMBERS_NONE || m->privileged)
         return true;
-    return t->run->at_s - g->read_at_s > t->run->config->snapshot_max_age_s || g->read_at_s > t->run->at_s;
+    return t->run->at_s - g->read_at_s >= t->run->config->snapshot_max_age_s ||
+           g->read_at_s > t->run->at_s; /* 0: never trusted */
 }
 
 static void
@@ -89,12 +90,13 @@ start_target(struct run_target *t, struct kb_error *err)
 {
     if (t->run->opts.refresh != RUN_REFRESH_NEVER)
         return scim_read_lists(t->scim, true, err);
-    if (!t->store)
-        return kb_fail(err, KB_E_USAGE,
-                       "--refresh never needs a snapshot, and %s has none yet; run plan without it once",
-                       t->config->name);
+    int e = t->store ? store_snapshot_load(t->store, &t->target, true, err) : 0;
+    if (e >= 0 && (!t->store || !kb_read_ok(&t->target.groups_read) || !kb_read_ok(&t->target.users_read)))
+        e = kb_fail(err, KB_E_USAGE,
+                    "--refresh never needs a snapshot, and %s has none yet; run plan without it once",
+                    t->config->name);
     t->listed = true;
-    return store_snapshot_load(t->store, &t->target, true, err);
+    return e;
 }
 
 static void

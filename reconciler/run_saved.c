@@ -31,6 +31,18 @@ same_op(const struct kb_plan *plan, const struct kb_plan_group *g, const struct 
     return NULL;
 }
 
+/* Why the group is left alone in this run, NULL when it is not: a doubt about the present, not a stale plan. */
+static const char *
+frozen_now(const struct kb_plan *fresh, const char *name)
+{
+    for (uint32_t i = 0; i < fresh->left_len; i++) {
+        const struct kb_left_alone *left = &fresh->left[i];
+        if (left->list == KB_LEFT_FROZEN && !strcmp(kb_plan_str(fresh, left->group), name))
+            return kb_plan_str(fresh, left->note);
+    }
+    return NULL;
+}
+
 /* NULL: the group may go on; otherwise why it is refused. */
 static const char *
 moved(const struct run_target *t, const struct kb_plan *saved, const struct kb_plan_group *sg,
@@ -42,7 +54,7 @@ moved(const struct run_target *t, const struct kb_plan *saved, const struct kb_p
         uint32_t g = kb_target_group_named(&t->target, name);
         if (g == KB_NONE && !sg->create)
             return "the group is not in the target any more";
-        return "nothing is to be done there any more, or it cannot be judged now";
+        return "nothing is to be done there any more";
     }
     if (fg->create != sg->create)
         return sg->create ? "somebody has made the group meanwhile"
@@ -96,7 +108,7 @@ copy_plan(const struct kb_plan *saved, struct kb_plan *ret, struct kb_error *err
 }
 
 static int
-refuse(struct run_target *t, struct kb_plan *plan, struct kb_plan_group *g, const char *why,
+refuse(struct run_target *t, struct kb_plan *plan, struct kb_plan_group *g, int code, const char *why,
        struct kb_error *err)
 {
     kb_text note = kb_pool_adds(&plan->pool, why);
@@ -110,7 +122,8 @@ refuse(struct run_target *t, struct kb_plan *plan, struct kb_plan_group *g, cons
         plan->ops[i].note = note;
     }
     g->state = KB_OP_FROZEN;
-    outcome_add(&t->outcome, EXIT_STALE, "%s: %s", kb_plan_str(plan, g->name), why);
+    t->refused += code == EXIT_STALE;
+    outcome_add(&t->outcome, code, "%s: %s", kb_plan_str(plan, g->name), why);
     return 0;
 }
 
@@ -125,10 +138,12 @@ run_saved_plan(struct run_target *t, struct kb_error *err)
     for (uint32_t i = 0; e >= 0 && i < plan.groups_len; i++) {
         char buf[400];
         struct kb_plan_group *g = &plan.groups[i];
-        const char *why =
-            moved(t, &plan, g, group_named(&t->plan, kb_plan_str(&plan, g->name)), buf, sizeof(buf));
+        const char *name = kb_plan_str(&plan, g->name), *why = frozen_now(&t->plan, name);
+        int code = why ? EXIT_PARTIAL : EXIT_STALE;
+        if (!why)
+            why = moved(t, &plan, g, group_named(&t->plan, name), buf, sizeof(buf));
         if (why)
-            e = refuse(t, &plan, g, why, err);
+            e = refuse(t, &plan, g, code, why, err);
         for (uint32_t k = g->ops_start; !why && k < g->ops_start + g->ops_len; k++)
             plan.ops[k].state = KB_OP_READY; /* the guards judge anew: history may have moved since */
     }

@@ -137,4 +137,9 @@ def sign(plan):
         group["fingerprint"] = group_fingerprint(group)
     plan["fingerprint"] = fingerprint(plan)
     plan["digest"] = document_digest(plan)
-    return canonical(plan)
+    return saved(plan)
+
+
+def saved(plan):
+    """The bytes of a file of --save."""
+    return canonical(plan) + b"\n"

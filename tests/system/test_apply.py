@@ -68,7 +68,7 @@ def test_one_flipped_byte_is_refused(at, where):
 
 @pytest.mark.parametrize("change", [
     lambda p: p["groups"][0]["operations"].pop(),
-    lambda p: p["groups"][0]["operations"][0]["principal"].update(id="100000000000003"),
+    lambda p: p["groups"][0]["operations"][0]["principal"].update(id="100000000000999"),
     lambda p: p["run"].update(at="2099-01-01T00:00:00Z"),
     lambda p: p["summary"].update(add=7),
     lambda p: p["groups"][0].update(state="held"),
@@ -76,8 +76,10 @@ def test_one_flipped_byte_is_refused(at, where):
 def test_an_altered_value_is_refused(at, change):
     saved = grown(at)
     plan = json.loads(saved.read_text())
+    assert saved.read_bytes() == plandoc.saved(plan)
     change(plan)
-    saved.write_bytes(plandoc.canonical(plan))
+    assert saved.read_bytes() != plandoc.saved(plan)
+    saved.write_bytes(plandoc.saved(plan))
     assert at.run("apply", saved, code=6).counts is None
     assert at.writes() == []
 
@@ -91,8 +93,9 @@ def test_a_forged_plan_grants_nothing_that_keycloak_does_not(at):
     add["principal"].update(id=at.world.ids["q001"], name="q001@acme.example")
     add["source_id"] = at.world.kc_id("q001")
     saved.write_bytes(plandoc.sign(plan))
-    at.run("apply", saved, code=6)
-    assert at.members("ml") == {"p000", "p001"}
+    result = at.run("apply", saved, code=6)
+    assert "q001" in result.message and result.counts["writes"] == 1
+    assert at.members("ml") == {"p000", "p001"} and at.members("ops") == {"q000"}
 
 
 def test_a_forged_plan_cannot_touch_a_group_without_a_rule(at):

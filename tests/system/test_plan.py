@@ -16,7 +16,8 @@ def truth_table(foreign="report"):
     for name in ("kept", "revoked", "drifted", "gone"):
         world.people[world.people.index(next(p for p in world.people if p["username"] == name))]["roles"].append("ml")
     world.rule(role="ml", group="ml", foreign=foreign)
-    world.group("ml", "stranger")
+    world.stranger("stranger")
+    world.group("ml")
     return world
 
 
@@ -31,7 +32,8 @@ def table(stage):
                 {"op": "dbx_member_remove", "group": "ml", "member": "gone@acme.example"},
                 {"op": "kc_role_grant", "role": "ml", "username": "adopted"},
                 {"op": "dbx_member_add", "group": "ml", "member": "adopted@acme.example"},
-                {"op": "kc_role_grant", "role": "ml", "username": "granted"})
+                {"op": "kc_role_grant", "role": "ml", "username": "granted"},
+                {"op": "dbx_member_add", "group": "ml", "member": "stranger@acme.example"})
         return at
     return make
 
@@ -291,7 +293,7 @@ def test_nothing_changed_and_a_fresh_snapshot_costs_the_listings(stage):
     at.run("plan", "--exit-code")
     seen = reads(at)
     assert seen["dbx"] == {"list_users": 1, "list_sps": 1, "list_groups": 1, "get_group": 1}
-    assert seen["kc"]["role_users"] == 4 and seen["kc"]["role_groups"] == 4  # one each a role, nothing asked twice
+    assert seen["kc"]["role_users"] == 4  # one a role, and nothing is asked twice
     paths = [(one["path"], one["query"]) for one in at.log() if one["kind"] != "token"]
     assert len(paths) == len(set(paths))
     assert at.kinds("kc")["token"] == 1 and at.kinds("dbx")["token"] == 1
@@ -318,9 +320,8 @@ def test_refresh_never_asks_databricks_nothing(stage):
 
 def test_refresh_never_without_a_snapshot_is_an_error_that_says_so(stage):
     at = stage(two_groups())
-    result = at.run("plan", "--refresh", "never", code=None)
-    assert result.code in (5, 64) and "snapshot" in result.message
-    assert at.log("dbx") == []
+    assert "snapshot" in at.run("plan", "--refresh", "never", code=64).message
+    assert at.log() == []
 
 
 def test_auto_reads_a_group_again_when_its_knowledge_is_old(stage):
@@ -428,17 +429,18 @@ def test_mask_users_shows_no_name(stage):
 
 
 def test_hostile_names_are_never_raw(stage):
+    hostile = "m\u202el\x1b[2J\u0085"
     world = World()
-    world.user("ada", roles=["ml"], firstName="\x1b[31mAda\x07", lastName="\u202eevil\x9b")
+    world.user("ada", roles=["dbx-" + hostile], firstName="\x1b[31mAda\x07", lastName="\u202eevil\x9b")
     world.dbx_users["ada"]["displayName"] = "\x1b]0;title\x07Ada\u202e\x7f"
-    world.rule(role="ml", group="m\u202el\x1b[2J\u0085")
-    world.group("m\u202el\x1b[2J\u0085")
+    world.rule(role_glob="dbx-*", group="g-{1}")
+    world.group("g-" + hostile)
     at = stage(world)
     for args in ((), ("-v",)):
-        text = at.run("plan", *args).out
-        assert "ada@acme.example" in text
+        text = at.run("plan", *args, code=None).out
+        assert "g-m" in text
         assert not re.search("[\x00-\x08\x0b-\x1f\x7f-\x9f\u202a-\u202e\u2066-\u2069]", text), repr(text)
-    raw = at.run("plan", "--format", "json").out.encode().removesuffix(b"\n")
+    raw = at.run("plan", "--format", "json", code=None).out.encode().removesuffix(b"\n")
     assert not re.search(rb"[\x00-\x1f]", raw)
     plandoc.check(raw)
 

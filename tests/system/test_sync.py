@@ -4,7 +4,7 @@ import json
 import re
 
 import pytest
-from keybricks import CANARIES, COUNTS, World, ops
+from keybricks import CANARIES, COUNTS, OPEN, World, ops
 
 URN = "urn:ietf:params:scim:api:messages:2.0:PatchOp"
 
@@ -139,7 +139,7 @@ def test_120_additions_are_one_request_with_three_operations(stage):
 
 
 def test_51_removals_are_two_requests(stage):
-    at = stage(company(60), guards={"max_removals_percent": 100, "group_max_removals_percent": 100})
+    at = stage(company(60), guards=OPEN)
     at.sync()
     at.forget()
     at.edit(*({"op": "kc_role_revoke", "role": "ml", "username": f"p{i:03}"} for i in range(51)))
@@ -154,7 +154,7 @@ def test_51_removals_are_two_requests(stage):
 def test_a_full_request_takes_removals_and_additions_together(stage):
     world = company(50)
     world.users("q", 101)
-    at = stage(world, guards={"max_removals_percent": 100, "group_max_removals_percent": 100, "never_empty_from": 999})
+    at = stage(world, guards=OPEN)
     at.sync()
     at.forget()
     at.edit(*({"op": "kc_role_revoke", "role": "ml", "username": f"p{i:03}"} for i in range(48)),

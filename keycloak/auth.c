@@ -234,7 +234,7 @@ wrong_key(const struct kc_auth *auth)
     return "";
 }
 
-/* A cause and its cure. First match wins; error or text NULL: any. */
+/* A cause and its cure. First match wins; error or text NULL: any. Texts of 26.7.4. */
 struct cause {
     int status;                      /* 0: any */
     const char *error, *text, *cure; /* "%k": what is wrong with the key, by method */
@@ -259,8 +259,15 @@ static const struct cause causes[] = {
     {0, "invalid_client", "too far in the past", "this machine's clock is behind"},
     {0, "invalid_client", "in the future", "this machine's clock is ahead"},
     {0, "invalid_client", "not active", "this machine's clock is behind, or the token has expired"},
+    {0, "invalid_client", "client_assertion_type is missing",
+     "the client does not log in by secret: set keycloak.auth to how it does (private_key_jwt for \"Signed "
+     "JWT\"), "
+     "or change its authenticator to \"Client Id and Secret\""},
     {0, "invalid_client", NULL, "%k"},
     {0, "unauthorized_client", NULL, "%k"},
+    {404, NULL, NULL,
+     "there is no token endpoint: check keycloak.url (servers before 17 want /auth behind it, later ones do "
+     "not)"},
 };
 
 static bool
@@ -285,7 +292,8 @@ find_cause(int status, const struct kc_refusal *refusal)
         const struct cause *c = &causes[i];
         if (c->status && c->status != status)
             continue;
-        if (strcmp(c->error, refusal->error) == 0 && (!c->text || has_text(refusal->description, c->text)))
+        if ((!c->error || strcmp(c->error, refusal->error) == 0) &&
+            (!c->text || has_text(refusal->description, c->text)))
             return c;
     }
     return NULL;

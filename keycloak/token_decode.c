@@ -29,7 +29,7 @@ is_management(const char *client)
 }
 
 struct names {
-    const char *v[32];
+    const char *v[64]; /* realm-management has about 25 */
     size_t len;
 };
 
@@ -71,6 +71,57 @@ compare(const void *a, const void *b)
     return strcmp(*(const char *const *) a, *(const char *const *) b);
 }
 
+/* Calls `each` with the roles of every client that manages a realm. */
+static void
+each_management(const struct json_object *clients,
+                void (*each)(void *userdata, const struct json_object *access), void *userdata)
+{
+    struct json_object *all = (struct json_object *) (uintptr_t) clients;
+
+    if (!all)
+        return;
+    struct json_object_iterator it = json_object_iter_begin(all), end = json_object_iter_end(all);
+    for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it))
+        if (is_management(json_object_iter_peek_name(&it)))
+            each(userdata, json_object_iter_peek_value(&it));
+}
+
+static void
+gather_excess(void *userdata, const struct json_object *access)
+{
+    gather_roles(userdata, access, is_excess);
+}
+
+static bool
+is_any(const char *role)
+{
+    return *role != '\0';
+}
+
+static void
+gather_any(void *userdata, const struct json_object *access)
+{
+    gather_roles(userdata, access, is_any);
+}
+
+bool
+kc_token_names(const char *payload, const char *role)
+{
+    KB_CLEANUP(json) struct json_object *obj = NULL;
+    const struct json_object *clients = NULL;
+    struct names names = {.len = 0};
+    struct kb_error ignored;
+
+    if (kb_json_parse(payload, strlen(payload), &obj, &ignored) < 0 ||
+        kb_json_obj(obj, "", "resource_access", KB_JSON_OPTIONAL, &clients, &ignored) < 0)
+        return false;
+    each_management(clients, gather_any, &names);
+    for (size_t i = 0; i < names.len; i++)
+        if (strcmp(names.v[i], role) == 0)
+            return true;
+    return false;
+}
+
 char *
 kc_token_excess(const char *payload)
 {
@@ -86,13 +137,7 @@ kc_token_excess(const char *payload)
         kb_json_obj(obj, "", "realm_access", KB_JSON_OPTIONAL, &realm, &ignored) < 0 ||
         kb_json_str(obj, "", "iss", KB_JSON_OPTIONAL, &issuer, &ignored) < 0)
         return NULL;
-    if (clients) {
-        struct json_object *all = (struct json_object *) (uintptr_t) clients;
-        struct json_object_iterator it = json_object_iter_begin(all), end = json_object_iter_end(all);
-        for (; !json_object_iter_equal(&it, &end); json_object_iter_next(&it))
-            if (is_management(json_object_iter_peek_name(&it)))
-                gather_roles(&names, json_object_iter_peek_value(&it), is_excess);
-    }
+    each_management(clients, gather_excess, &names);
     size_t len = strlen(issuer);
     if (realm && len >= 14 && strcmp(issuer + len - 14, "/realms/master") == 0)
         gather_roles(&names, realm, is_admin);

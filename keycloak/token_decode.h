@@ -6,10 +6,14 @@
 #ifndef KB_KEYCLOAK_TOKEN_DECODE_H
 #define KB_KEYCLOAK_TOKEN_DECODE_H
 
-#include <stddef.h>
+#include <stdbool.h>
 
 /* Roles of realm-management (or of a realm's client in master) that can write, comma-separated and sorted;
  * NULL: none, or the payload cannot be read. Caller frees. */
 char *kc_token_excess(const char *payload);
+
+/* The token names this role of realm-management: a hint, since Keycloak checks the account and not the token.
+ */
+bool kc_token_names(const char *payload, const char *role);
 
 #endif

@@ -112,19 +112,38 @@ on_catalog(void *userdata)
     assert_int_equal(kc_read_lists(b->kc, &err), 0);
 }
 
+static int
+build_token(void *userdata, const struct kb_secret *subject, struct kb_http_token_request *ret,
+            struct kb_error *err)
+{
+    const struct bench *b = userdata;
+
+    (void) subject;
+    ret->static_token = strdup(b->token);
+    return ret->static_token ? 0 : kb_fail(err, KB_E_NOMEM, "out of memory");
+}
+
 void
 bench_open(struct bench *b, const struct kc_opts *opts)
 {
+    bench_open_as(b, opts, NULL);
+}
+
+void
+bench_open_as(struct bench *b, const struct kc_opts *opts, const char *token)
+{
+    struct kb_http_authority authority = {.build = build_token, .userdata = b};
     struct kb_error err = {0};
     struct kb_http_opts http = reader_opts();
     struct kc_opts own = opts ? *opts : (struct kc_opts){.service_attribute = "app"};
 
-    *b = (struct bench){.lists = true};
+    *b = (struct bench){.lists = true, .token = token};
     b->wire = wire_start(serve, b);
     assert_non_null(b->wire);
     http.tries = 1;
     b->http = reader_open(&http);
     struct kb_http_peer_opts peer = reader_peer_opts(wire_url(b->wire));
+    peer.authority = token ? &authority : NULL;
     b->peer = reader_peer(b->http, &peer);
     own.on_catalog = on_catalog;
     own.userdata = b;

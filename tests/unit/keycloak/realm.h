@@ -39,11 +39,13 @@ struct bench {
     bool lists;   /* want everything and read the lists */
     bool failed;  /* kc_failed after the catalog */
     bool hostile; /* the realm has the role ".." */
+    const char *token;
     unsigned catalogs;
 };
 
-/* opts may be NULL; on_catalog is the bench's. */
+/* opts may be NULL; on_catalog is the bench's. token: a bearer token, or NULL for none. */
 void bench_open(struct bench *b, const struct kc_opts *opts);
+void bench_open_as(struct bench *b, const struct kc_opts *opts, const char *token);
 void bench_lie(struct bench *b, const char *target, int status, const char *body, unsigned times);
 void bench_run(struct bench *b); /* catalog, lists, and what follows */
 void bench_close(struct bench *b);

@@ -212,9 +212,9 @@ is_excluded(const struct judge *j, const struct kb_user *user)
            (user->email && names_find(&j->excluded, kb_realm_str(j->realm, user->email)));
 }
 
-/* Only the stored flag, or the user's own record, is a decision. A user whom a list shows disabled without
- * it: the stored flags were not read, or a directory says so, or a lockout of an older server shows through.
- */
+/* Only the stored flag is a decision (the reader also sets it when the user's own record says so and nothing
+ * contradicts). A user who is shown disabled without it: the stored flags were not read, or a directory says
+ * so, or a lockout of an older server shows through. */
 static enum kb_match_verdict
 judge_enabled(const struct kb_user *user)
 {
@@ -224,9 +224,7 @@ judge_enabled(const struct kb_user *user)
         return KB_MATCHED;
     if (user->flags & KB_USER_LOCKED_OUT)
         return KB_MATCH_LOCKED_OUT;
-    if (stored || (user->flags & KB_USER_LOOKED_UP && !user->directory))
-        return KB_MATCH_DISABLED;
-    return KB_MATCH_UNKNOWN;
+    return stored ? KB_MATCH_DISABLED : KB_MATCH_UNKNOWN;
 }
 
 static enum kb_match_verdict

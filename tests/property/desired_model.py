@@ -257,9 +257,7 @@ class World:
         if u["stored"] or not u["enabled"]:
             if u["locked_out"]:
                 return "locked_out"
-            if u["stored"] or (u["looked_up"] and not u["directory"]):
-                return "disabled"
-            return "unknown"
+            return "disabled" if u["stored"] else "unknown"
         if u["service"] and match["service"] == "attribute" and not u["looked_up"]:
             return "unknown"
         if key is None:

@@ -188,6 +188,40 @@ test_endless(void **state)
     assert_int_not_equal(r.error.code, KB_OK);
 }
 
+/* A body as long as the limit is read, one byte more is refused, whoever reads it. */
+static void
+test_limit_to_the_byte(void **state)
+{
+    (void) state;
+
+    enum { LIMIT = 100000 };
+
+    char *body = malloc(LIMIT + 1);
+    assert_non_null(body);
+    memset(body, 'b', LIMIT + 1);
+    for (size_t over = 0; over < 2; over++) {
+        struct wire_answer a = {.more = body, .more_size = LIMIT + over, .then = WIRE_CLOSE};
+        set_bytes(&a, "HTTP/1.1 200 OK\r\n\r\n");
+        struct wire *w = wire_start(answer, &a);
+        struct kb_http *http = reader_open(NULL);
+        struct kb_http_peer_opts opts = reader_peer_opts(wire_url(w));
+        opts.max_body_size = LIMIT;
+        struct kb_http_peer *peer = reader_peer(http, &opts);
+        struct reader r[2] = {0};
+        reader_get(peer, "/x", &r[0]);
+        reader_read(peer, "/x", &r[1]);
+        run_fine(http);
+        kb_http_free(http);
+        wire_stop(w);
+        for (size_t i = 0; i < KB_LEN(r); i++)
+            if (r[i].error.code != (over ? KB_E_PROTOCOL : KB_OK) || r[i].replies != 1)
+                fail_msg("reader %zu, %zu over: code %s: %s", i, over, kb_code_name(r[i].error.code),
+                         r[i].error.msg);
+        assert_int_equal(r[0].body_size, over ? 0 : LIMIT);
+    }
+    free(body);
+}
+
 /* A large unwanted answer is an answer; its first 64 KiB are kept. */
 static void
 test_error_body_is_cut(void **state)
@@ -361,6 +395,7 @@ main(void)
         cmocka_unit_test(test_large_body),
         cmocka_unit_test(test_reader_refuses),
         cmocka_unit_test(test_endless),
+        cmocka_unit_test(test_limit_to_the_byte),
         cmocka_unit_test(test_error_body_is_cut),
         cmocka_unit_test(test_slow),
         cmocka_unit_test(test_rates),

@@ -118,8 +118,11 @@ static const struct limit_case limit_cases[] = {
     {MIN_USERS, 5, 0, G(9, 2, 1), 0, 0, -1, 0, 0, 0},
     {MIN_USERS, 6, 0, G(9, 2, 1), 0, 0, KB_GUARD_SOURCE_MIN_USERS, 5, 2, 1},
     {MIN_USERS, 6, 0, G(9, 0, 0), 0, 0, -1, 0, 0, 0}, /* holds nothing */
+    {MIN_USERS, 1, 0, G(9, 2, 1), 1, 1, -1, 0, 0, 0},
+    {MIN_USERS, 1, 0, G(9, 2, 1), 0, 1, KB_GUARD_SOURCE_MIN_USERS, 0, 2, 1}, /* everybody vanished */
     {MIN_GROUPS, 5, 0, G(9, 2, 1), 0, 0, -1, 0, 0, 0},
     {MIN_GROUPS, 6, 0, G(9, 2, 1), 0, 0, KB_GUARD_SOURCE_MIN_GROUPS, 5, 2, 1},
+    {MIN_GROUPS, 1, 0, G(9, 2, 1), 0, 1, KB_GUARD_SOURCE_MIN_GROUPS, 0, 2, 1},
     {SHRINK_USERS, 20, 0, G(9, 2, 1), 80, 100, -1, 0, 0, 0},
     {SHRINK_USERS, 20, 0, G(9, 2, 1), 79, 100, KB_GUARD_SOURCE_SHRINK_PERCENT, 21, 2, 1},
     {SHRINK_USERS, 20, 21, G(9, 2, 1), 79, 100, -1, 0, 0, 0},
@@ -195,9 +198,13 @@ turn(struct bench *b, const struct limit_case *c)
         break;
     case MIN_USERS:
         l->source_min_users = c->limit;
+        if (c->base)
+            b->desired.users_behind = (uint32_t) c->history;
         break;
     case MIN_GROUPS:
         l->source_min_groups = c->limit;
+        if (c->base)
+            b->desired.objects_behind = (uint32_t) c->history;
         break;
     case SHRINK_USERS:
         h->now_users = c->history;

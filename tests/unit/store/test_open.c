@@ -128,17 +128,22 @@ static void
 test_newer_schema(void **state)
 {
     struct place *p = *state;
+    const int newer[] = {store_migrations_len + 1, 9000};
     struct stat before, after;
+    char sql[64];
 
     store_close(place_open(p, STORE_WRITE));
-    place_sql(p, "PRAGMA user_version = 9000");
-    assert_int_equal(stat(p->db, &before), 0);
-    place_refused(p, STORE_WRITE, KB_E_STORE, "newer keybricks");
-    place_refused(p, STORE_SNAPSHOT, KB_E_STORE, "newer keybricks");
-    place_refused(p, STORE_READ, KB_E_STORE, "newer keybricks");
-    assert_int_equal(stat(p->db, &after), 0);
-    assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
-    assert_int_equal(before.st_size, after.st_size);
+    for (size_t i = 0; i < KB_LEN(newer); i++) {
+        (void) snprintf(sql, sizeof(sql), "PRAGMA user_version = %d", newer[i]);
+        place_sql(p, sql);
+        assert_int_equal(stat(p->db, &before), 0);
+        place_refused(p, STORE_WRITE, KB_E_STORE, "newer keybricks");
+        place_refused(p, STORE_SNAPSHOT, KB_E_STORE, "newer keybricks");
+        place_refused(p, STORE_READ, KB_E_STORE, "newer keybricks");
+        assert_int_equal(stat(p->db, &after), 0);
+        assert_int_equal(before.st_mtim.tv_nsec, after.st_mtim.tv_nsec);
+        assert_int_equal(before.st_size, after.st_size);
+    }
 }
 
 /* A database as an older keybricks left it. */

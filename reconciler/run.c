@@ -209,6 +209,17 @@ first_held(const struct kb_plan *plan)
     return NULL;
 }
 
+static bool
+more_held(const struct kb_plan *plan, const struct kb_plan_guard *first)
+{
+    for (uint32_t i = 0; i < plan->guards_len; i++) {
+        const struct kb_plan_guard *g = &plan->guards[i];
+        if (g->tripped && !g->approved && g->scope != KB_SCOPE_MEMBER && g->id != first->id)
+            return true;
+    }
+    return false;
+}
+
 static void
 sum_up(struct run_target *t)
 {
@@ -229,8 +240,8 @@ sum_up(struct run_target *t)
     o->writes = a->writes;
     const struct kb_plan_guard *g = first_held(p);
     if (g && !dry)
-        outcome_add(o, EXIT_HELD, "guard %s holds %u operations; a person must decide", kb_guard_name(g->id),
-                    p->summary.held);
+        outcome_add(o, EXIT_HELD, "%u operations held by guard %s%s; a person must decide", p->summary.held,
+                    kb_guard_name(g->id), more_held(p, g) ? " and others" : "");
     if (a->write_errors)
         outcome_add(o, EXIT_HELD, "guard write_errors stopped the run after %u failed writes",
                     a->write_failures);
@@ -260,6 +271,18 @@ sum_up(struct run_target *t)
 
 /* ---- one target, from its reading to its record ---- */
 
+/* A group with ledger rows stays managed while its glob's role or path has vanished; guard source_object_gone decides. */
+static int
+keep_vanished(struct run_target *t, struct kb_error *err)
+{
+    int e = 0;
+    for (uint32_t g = 0; e >= 0 && g < t->target.groups_len; g++)
+        if (t->target.groups[g].ledger.len && t->target.groups[g].name)
+            e = kb_scope_keep(&t->run->config->rules, t->config->name,
+                              kb_target_str(&t->target, t->target.groups[g].name), &t->scope, err);
+    return e;
+}
+
 static int
 prepare(struct run_target *t, struct kb_error *err)
 {
@@ -273,6 +296,8 @@ prepare(struct run_target *t, struct kb_error *err)
     }
     if (e >= 0 && t->store)
         e = store_ledger_load(t->store, &t->target, err);
+    if (e >= 0)
+        e = keep_vanished(t, err);
     if (e >= 0)
         e = plan(t, err);
     if (e >= 0)

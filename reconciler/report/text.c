@@ -307,8 +307,8 @@ counts(const struct text *t)
         plural(b, ", ", t->opts->applied ? done_remove : p->summary.remove,
                t->opts->applied ? "removed" : "to remove", false);
         if (p->summary.create_groups)
-            plural(b, ", ", p->summary.create_groups,
-                   p->summary.create_groups == 1 ? "group to make" : "groups to make", false);
+            kb_buf_addf(b, ", %u group%s %s", p->summary.create_groups,
+                        p->summary.create_groups == 1 ? "" : "s", t->opts->applied ? "made" : "to make");
         kb_buf_adds(b, ".");
         held_counts(t);
         kb_buf_adds(b, "\n");
@@ -351,7 +351,7 @@ what_next(const struct text *t)
     kb_buf_adds(t->b, "Saved ");
     kb_buf_add_visible(t->b, t->opts->saved_as);
     kb_buf_addf(t->b, "   fingerprint %s   good until a touched group moves\n", shown);
-    if (p->summary.ready_writes || !t->opts->applied) {
+    if (!t->opts->applied) {
         kb_buf_adds(t->b, "  keybricks apply ");
         kb_buf_add_visible(t->b, t->opts->saved_as);
         kb_buf_adds(t->b, "   applies what is not held\n");

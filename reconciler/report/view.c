@@ -102,11 +102,27 @@ view_held_by_run(const struct kb_plan *plan, const struct kb_plan_op *op)
     return op->state == KB_OP_HELD && op->held_by;
 }
 
+static unsigned
+tripped_in_group(const struct kb_plan *plan, const struct kb_plan_op *op)
+{
+    unsigned n = 0;
+    for (uint32_t g = 0; g < plan->groups_len; g++) {
+        const struct kb_plan_group *pg = &plan->groups[g];
+        if (op < plan->ops + pg->ops_start || op >= plan->ops + pg->ops_start + pg->ops_len)
+            continue;
+        for (uint32_t i = pg->guards_start; i < pg->guards_start + pg->guards_len; i++)
+            n += plan->guards[i].tripped;
+    }
+    return n;
+}
+
 static void
-held_by(const struct kb_plan_op *op, struct kb_buf *b)
+held_by(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b)
 {
     bool first = true;
     kb_buf_adds(b, "held");
+    if (tripped_in_group(plan, op) == 1) /* it stands above the people already */
+        return;
     for (unsigned i = 0; i < KB_GUARD_MAX_; i++) {
         if (!(op->held_by & 1u << i))
             continue;
@@ -128,7 +144,7 @@ view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied
         [KB_RESULT_DROPPED] = "not sent",
     };
     if (op->state == KB_OP_HELD)
-        held_by(op, b);
+        held_by(plan, op, b);
     else if (op->state == KB_OP_FROZEN)
         kb_buf_adds(b, "left out");
     else if (applied && op->result < KB_RESULT_MAX_)

@@ -128,96 +128,16 @@ finish(struct group_call *c, enum kb_read_status status, int http, const char *w
 
 /* ---- members that no listing explains ---- */
 
-struct lookup {
-    struct group_call *call;
-    uint32_t principal;
-    bool service; /* second question: the id may be a service principal's */
-};
-
-static void on_lookup(void *userdata, const struct kb_http_reply *reply);
-
-static int
-ask_principal(struct group_call *c, uint32_t principal, bool service, struct kb_error *err)
-{
-    KB_CLEANUP(kb_buf) struct kb_buf target = KB_BUF_INIT(8192);
-    struct lookup *l = calloc(1, sizeof(*l));
-    if (!l)
-        return kb_fail(err, KB_E_NOMEM, "out of memory for a look-up");
-    *l = (struct lookup){c, principal, service};
-    const char *id = kb_target_str(c->scim->target, c->scim->target->principals[principal].id);
-    (void) scim_path(c->scim, service ? "ServicePrincipals" : "Users", id, &target);
-    kb_buf_adds(&target, service ? "?attributes=id,applicationId,displayName,active"
-                                 : "?attributes=id,userName,displayName,active");
-    const struct kb_http_request request = {.method = "GET",
-                                            .target = kb_buf_str(&target),
-                                            .class = KB_HTTP_GET,
-                                            .front = true,
-                                            .on_reply = on_lookup,
-                                            .userdata = l};
-    int e = target.failed ? kb_fail(err, KB_E_NOMEM, "out of memory for a look-up")
-                          : kb_http_submit(c->scim->peer, &request, err);
-    if (e < 0)
-        free(l);
-    else
-        c->open++;
-    return e;
-}
-
-static int
-take_principal(void *userdata, const struct scim_row *row, struct kb_error *err)
-{
-    const struct lookup *l = userdata;
-    struct kb_target *t = l->call->scim->target;
-    struct kb_principal *p = &t->principals[l->principal];
-    if (strcmp(row->id, kb_target_str(t, p->id)) != 0)
-        return kb_fail(err, KB_E_PROTOCOL, "asked for principal %s, the answer is about %s",
-                       kb_target_str(t, p->id), row->id);
-    kb_text name = kb_pool_adds(&t->pool, row->name), display = kb_pool_adds(&t->pool, row->display);
-    if (name == KB_NONE || display == KB_NONE)
-        return kb_fail(err, KB_E_NOMEM, "out of memory for principals");
-    p->name = name;
-    p->display = display;
-    p->active = row->active;
-    p->kind = l->service ? KB_PRINCIPAL_SERVICE : KB_PRINCIPAL_USER;
-    p->looked_up = true;
-    return 0;
-}
-
 static void
-doubt(struct group_call *c, const char *id, const struct kb_error *why)
+on_lookup(void *userdata, const struct kb_error *doubt)
 {
-    struct kb_error err = *why;
-    (void) kb_fail_prefix(&err, "member %s", id);
-    kb_error_gather(&c->doubt, &err);
-}
-
-static void
-on_lookup(void *userdata, const struct kb_http_reply *reply)
-{
-    struct lookup *l = userdata;
-    struct group_call *c = l->call;
-    struct kb_error err = {0};
-    const char *id = kb_target_str(c->scim->target, c->scim->target->principals[l->principal].id);
+    struct group_call *c = userdata;
     c->open--;
-    if (reply->error->code)
-        doubt(c, id, reply->error);
-    else if (reply->status == 200 && scim_decode_one(l->service ? SCIM_SERVICES : SCIM_USERS, reply->body,
-                                                     reply->body_size, take_principal, l, &err) < 0)
-        doubt(c, id, &err);
-    else if (reply->status == 404 && !l->service && c->scim->level != SCIM_PROXY &&
-             ask_principal(c, l->principal, true, &err) < 0)
-        doubt(c, id, &err);
-    else if (reply->status != 200 && (reply->status != 404 || l->service || c->scim->level == SCIM_PROXY)) {
-        (void) kb_fail(&err, KB_E_PROTOCOL,
-                       "member %s is neither a user nor a service principal that can be read (HTTP %d)", id,
-                       reply->status);
-        kb_error_gather(&c->doubt, &err);
-    }
-    free(l);
+    kb_error_gather(&c->doubt, doubt);
     if (c->open)
         return;
     if (c->doubt.code)
-        finish(c, KB_READ_SUSPECT, reply->status, c->doubt.msg);
+        finish(c, KB_READ_SUSPECT, c->doubt.status, c->doubt.msg);
     else
         finish(c, KB_READ_COMPLETE, 200, NULL);
 }
@@ -228,7 +148,8 @@ explain_members(struct group_call *c)
     struct kb_error err = {0};
     kb_u32s_sort_unique(&c->unlisted);
     for (uint32_t i = 0; i < c->unlisted.len && !err.code; i++)
-        (void) ask_principal(c, c->unlisted.v[i], false, &err);
+        if (scim_lookup(c->scim, c->unlisted.v[i], on_lookup, c, &err) >= 0)
+            c->open++;
     kb_error_gather(&c->doubt, &err);
     if (!c->open)
         finish(c, c->doubt.code ? KB_READ_FAILED : KB_READ_COMPLETE, 200,

@@ -30,7 +30,8 @@ struct scim {
     void *userdata;
     struct scim_listing listings[SCIM_KIND_MAX_];
     unsigned open_listings;
-    struct kb_error failed; /* the first that makes the reading worthless */
+    struct scim_lookup *lookups; /* in flight */
+    struct kb_error failed;      /* the first that makes the reading worthless */
 };
 
 struct kb_read *scim_listing_read(struct scim *scim, enum scim_kind kind);
@@ -41,5 +42,12 @@ void scim_read_set(struct scim *scim, struct kb_read *read, enum kb_read_status 
 
 /* What a refused answer says, in any of the styles of databricks-api.md 3.8: one visible line, cut to 200 bytes. */
 void scim_error_text(const char *body, size_t size, int status, char *ret, size_t ret_size);
+
+/* Asks for a principal by id, as a user and as a service principal, and fills its row (looked_up). One question
+ * for all who wait for the same one. doubt->code KB_OK: it is known now. Never called from inside. */
+typedef void (*scim_lookup_fn)(void *userdata, const struct kb_error *doubt);
+int scim_lookup(struct scim *scim, uint32_t principal, scim_lookup_fn fn, void *userdata,
+                struct kb_error *err);
+void scim_lookups_free(struct scim *scim);
 
 #endif

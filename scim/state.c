@@ -40,6 +40,7 @@ scim_free(struct scim *scim)
 {
     if (!scim)
         return;
+    scim_lookups_free(scim);
     free(scim->base);
     free(scim->self_client);
     free(scim);

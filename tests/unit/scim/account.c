@@ -151,8 +151,8 @@ account_lists(struct account *a)
     assert_int_equal(a->lists_called, 1);
 }
 
-static void
-group_done(void *userdata, uint32_t group)
+void
+account_group_done(void *userdata, uint32_t group)
 {
     (void) group;
     ++*(unsigned *) userdata;
@@ -165,7 +165,7 @@ account_group(struct account *a, const char *id)
     unsigned done = 0;
     uint32_t group = kb_target_group_add(&a->target, id);
 
-    if (scim_read_group(a->scim, group, group_done, &done, &err) < 0)
+    if (scim_read_group(a->scim, group, account_group_done, &done, &err) < 0)
         fail_msg("group: %s", err.msg);
     account_run(a);
     assert_int_equal(done, 1);

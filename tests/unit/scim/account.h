@@ -64,6 +64,7 @@ void account_stop(struct account *a);
 void account_lists(struct account *a);                 /* reads the listings with principals */
 void account_group(struct account *a, const char *id); /* adds it when missing, reads it */
 void account_run(struct account *a);
+void account_group_done(void *userdata, uint32_t group);     /* userdata: an unsigned, counted up */
 unsigned account_count(struct account *a, const char *path); /* GETs below BASE that start so */
 struct kb_target_group *account_the_group(struct account *a, const char *id);
 const char *account_note(struct account *a, const struct kb_read *read);

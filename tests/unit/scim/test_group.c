@@ -285,7 +285,51 @@ test_retry(void **state)
     account_stop(&a);
 }
 
-/* Many members that nobody lists, many groups at once. */
+/* The same stranger in several groups that are read at the same time: one question, all are told. A $ref says
+ * where to ask first. */
+static void
+test_shared_stranger(void **state)
+{
+    static const char MEMBERS[] = ",\"members\":[{\"value\":\"5\",\"$ref\":\"ServicePrincipals/5\"}]";
+    struct say says[] = {
+        SAY("GET", "/ServicePrincipals/5", 200, "{\"id\":\"5\",\"applicationId\":\"app-5\"}"),
+        SAY("GET", "/Groups/81", 200, ""), SAY("GET", "/Groups/82", 200, ""),
+        SAY("GET", "/Groups/83", 200, "")};
+    char bodies[3][200];
+    struct account a = {LISTS, .says = says, .says_len = 4};
+    unsigned done = 0;
+    struct kb_error err = {0};
+    (void) state;
+
+    for (int i = 0; i < 3; i++) {
+        (void) snprintf(bodies[i], sizeof(bodies[i]), "{\"id\":\"8%d\",\"displayName\":\"g%d\"%s}", i + 1, i,
+                        MEMBERS);
+        says[1 + i].body = bodies[i];
+    }
+    account_start(&a, NULL);
+    account_lists(&a);
+    for (int i = 0; i < 3; i++) {
+        char id[8];
+        (void) snprintf(id, sizeof(id), "8%d", i + 1);
+        assert_int_equal(
+            scim_read_group(a.scim, kb_target_group_add(&a.target, id), account_group_done, &done, &err), 0);
+    }
+    account_run(&a);
+    assert_int_equal(done, 3);
+    for (int i = 0; i < 3; i++) {
+        char id[8];
+        (void) snprintf(id, sizeof(id), "8%d", i + 1);
+        assert_int_equal(account_the_group(&a, id)->read.status, KB_READ_COMPLETE);
+        assert_int_equal(account_the_group(&a, id)->members.len, 1);
+    }
+    assert_int_equal(account_count(&a, "/ServicePrincipals/5"), 1);
+    assert_int_equal(account_count(&a, "/Users/5"), 0);
+    account_group(&a, "81");
+    assert_int_equal(account_count(&a, "/ServicePrincipals/5"), 1);
+    account_stop(&a);
+}
+
+/* Many members that nobody lists. */
 static void
 test_many(void **state)
 {
@@ -322,7 +366,7 @@ main(void)
         cmocka_unit_test(test_suddenly_empty), cmocka_unit_test(test_lookup),
         cmocka_unit_test(test_answers),        cmocka_unit_test(test_renamed),
         cmocka_unit_test(test_taken_over),     cmocka_unit_test(test_retry),
-        cmocka_unit_test(test_many),
+        cmocka_unit_test(test_many),           cmocka_unit_test(test_shared_stranger),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

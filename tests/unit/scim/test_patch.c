@@ -79,8 +79,7 @@ count(const char *text, const char *part)
 static void
 test_slices(void **state)
 {
-    static const size_t SIZES[] = {0,   1,   2,    49,   50,   51,   99,   100,
-                                   101, 120, 2449, 2450, 2499, 2500, 2501, 5001};
+    static const size_t SIZES[] = {0, 1, 49, 50, 51, 100, 120, 2450, 2501};
     (void) state;
 
     for (size_t r = 0; r < KB_LEN(SIZES); r++)

@@ -131,7 +131,7 @@ composites_reset(struct kc_call *call)
 static int
 composites_row(struct kc_call *call, const struct kc_row *row, struct kb_error *err)
 {
-    uint32_t child;
+    uint32_t child = KB_NONE;
 
     if (kc_role_put(call->kc, &row->role, false, &child, err) < 0)
         return -(int) err->code;

@@ -38,8 +38,8 @@ struct kc_attributes {
     const char *of_people, *of_services;
 };
 
-int kc_decode_user(const struct json_object *obj, const struct kc_attributes *attributes,
-                   struct kc_user_row *ret, struct kb_error *err);
+int kc_decode_user(const struct json_object *obj, const struct kc_attributes *names, struct kc_user_row *ret,
+                   struct kb_error *err);
 
 struct kc_role_row {
     const char *id, *name;

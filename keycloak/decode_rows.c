@@ -98,10 +98,11 @@ kc_decode_list(const char *body, size_t size, const struct kc_row_opts *opts, st
 {
     KB_CLEANUP(kc_rows) struct kc_rows *rows = NULL;
 
-    if (kc_rows_new(opts, &rows, err) < 0 || kc_rows_feed(rows, body, size, err) < 0 ||
-        kc_rows_end(rows, err) < 0)
-        return -(int) err->code;
-    return 0;
+    int r = kc_rows_new(opts, &rows, err);
+    if (r < 0 || !rows)
+        return r;
+    r = kc_rows_feed(rows, body, size, err);
+    return r < 0 ? r : kc_rows_end(rows, err);
 }
 
 int

@@ -133,7 +133,7 @@ int kc_text(struct kc *kc, const char *s, kb_text *ret, struct kb_error *err);
 /* A role as another list shows it; *ret the index. Asks for its composites when they are not yet. */
 int kc_role_put(struct kc *kc, const struct kc_role_row *row, bool listed, uint32_t *ret,
                 struct kb_error *err);
-void kc_composites_follow(struct kc *kc, uint32_t role);
+void kc_composites_follow(struct kc *kc, uint32_t index);
 void kc_catalog_step(struct kc *kc); /* one request of the catalog is done */
 void kc_catalog_judge(struct kc *kc);
 

@@ -81,6 +81,12 @@ kc_suspect(struct kc *kc, struct kb_read *read, const char *fmt, ...)
     va_end(args);
 }
 
+static int
+no_memory(struct kb_error *err)
+{
+    return kb_fail(err, KB_E_NOMEM, "out of memory for a request to Keycloak");
+}
+
 /* ---- what an answer means ---- */
 
 /* "GET /path" of a target: the query may hold names of people. */
@@ -353,8 +359,9 @@ list_target(struct kc_call *call, struct kb_buf *ret, struct kb_error *err)
 
     call->list->endpoint(call, &endpoint);
     if (!kc_endpoint_build(ret, call->kc->realm_name, &endpoint))
-        return kb_fail(err, KB_E_PROTOCOL,
-                       "the name cannot stand in a URL path, Keycloak answers it with 400");
+        return ret->failed ? no_memory(err)
+                           : kb_fail(err, KB_E_PROTOCOL,
+                                     "the name cannot stand in a URL path, Keycloak answers it with 400");
     if (!call->list->paged)
         return 0;
     if (call->paging) {
@@ -365,7 +372,7 @@ list_target(struct kc_call *call, struct kb_buf *ret, struct kb_error *err)
     } else {
         kc_endpoint_param(ret, "max", "-1");
     }
-    return ret->failed ? kb_fail(err, KB_E_PROTOCOL, "the name is too long for a URL") : 0;
+    return ret->failed ? no_memory(err) : 0;
 }
 
 static int
@@ -393,7 +400,7 @@ kc_list_submit(struct kc *kc, const struct kc_list *list, uint32_t row, bool fro
     struct kb_read *read;
 
     if (!call)
-        return kb_fail(err, KB_E_NOMEM, "out of memory for a request to Keycloak");
+        return no_memory(err);
     call->list = list;
     call->row = row;
     read = list->read(call);
@@ -402,7 +409,7 @@ kc_list_submit(struct kc *kc, const struct kc_list *list, uint32_t row, bool fro
         call->paging = calloc(1, sizeof(*call->paging));
         if (!call->paging) {
             call_free(call);
-            return kb_fail(err, KB_E_NOMEM, "out of memory for a request to Keycloak");
+            return no_memory(err);
         }
     }
     if (list_send(call, front, err) >= 0)
@@ -447,7 +454,7 @@ kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_re
     struct kc_call *call = call_new(kc);
 
     if (!call)
-        return kb_fail(err, KB_E_NOMEM, "out of memory for a request to Keycloak");
+        return no_memory(err);
     call->row = row;
     call->on_reply = on_reply;
     call->userdata = userdata;
@@ -461,7 +468,7 @@ kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_re
     if (call->what && kb_http_submit(kc->peer, &request, err) >= 0)
         return 0;
     if (!call->what)
-        (void) kb_fail(err, KB_E_NOMEM, "out of memory for a request to Keycloak");
+        (void) no_memory(err);
     call_free(call);
     return -(int) err->code;
 }
@@ -473,6 +480,7 @@ kc_get(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, kc_reply
     KB_CLEANUP(kb_buf) struct kb_buf target = KB_BUF_INIT(KC_TARGET_SIZE);
 
     if (!kc_endpoint_build(&target, kc->realm_name, endpoint))
-        return kb_fail(err, KB_E_BUG, "a path of Keycloak's that cannot be written");
+        return target.failed ? no_memory(err)
+                             : kb_fail(err, KB_E_BUG, "a path of Keycloak's that cannot be written");
     return kc_get_target(kc, kb_buf_str(&target), row, on_reply, userdata, err);
 }

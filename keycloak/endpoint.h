@@ -10,7 +10,8 @@
 
 #include "base/buf.h"
 
-#define KC_TARGET_SIZE ((size_t) 16 * 1024)
+#define KC_TARGET_SIZE \
+    ((size_t) 64 * 1024) /* the longest name takes 12 KiB: when this fails, memory is out */
 
 /* Segments after /admin/realms/{realm}; `query` is a literal of ours without '?', or NULL. */
 struct kc_endpoint {

@@ -33,7 +33,7 @@ kc_new(struct kb_http_peer *peer, const char *base_url, const char *realm_name, 
 
     if (!kc)
         return kb_fail(err, KB_E_NOMEM, "out of memory for the reader of Keycloak");
-    if (!kc_endpoint_build(&target, realm_name, &whole))
+    if (!kc_endpoint_build(&target, realm_name, &whole) && !target.failed)
         return kb_fail(err, KB_E_CONFIG, "keycloak.realm: this name cannot stand in a URL");
     kc->peer = peer;
     kc->realm = realm;
@@ -45,7 +45,7 @@ kc_new(struct kb_http_peer *peer, const char *base_url, const char *realm_name, 
     kb_buf_adds(&issuer, base_url);
     kb_buf_adds(&issuer, "/realms/");
     kb_buf_add_segment(&issuer, realm_name);
-    if (set_texts(kc, base_url, realm_name, opts) < 0 || issuer.failed ||
+    if (target.failed || set_texts(kc, base_url, realm_name, opts) < 0 || issuer.failed ||
         kc_text(kc, kb_buf_str(&issuer), &realm->issuer, err) < 0 ||
         kc_text(kc, realm_name, &realm->name, err) < 0)
         return kb_fail(err, KB_E_NOMEM, "out of memory for the reader of Keycloak");

@@ -109,7 +109,8 @@ on_catalog(void *userdata)
         b->realm.roles[i].wanted = true;
     for (uint32_t i = 0; i < b->realm.groups_len; i++)
         b->realm.groups[i].wanted = true;
-    assert_int_equal(kc_read_lists(b->kc, &err), 0);
+    if (kc_read_lists(b->kc, &err) < 0)
+        assert_int_equal(err.code, KB_E_NOMEM);
 }
 
 static int

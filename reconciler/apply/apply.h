@@ -44,8 +44,10 @@ struct apply {
     uint32_t rejected, unverified, dropped; /* operations */
     uint32_t moved;                         /* groups refused because their members changed since the plan */
     uint32_t unproven;                      /* removals left out by the proof */
-    bool write_errors;                      /* guard write_errors stopped the run */
-    bool stopped;                           /* signal or deadline */
+    uint32_t
+        contradicted; /* removals dropped: the person has the role through a client's role, and view-clients is missing */
+    bool write_errors; /* guard write_errors stopped the run */
+    bool stopped;      /* signal or deadline */
 
     /* Private. */
     uint32_t write_failures, failures_in_a_row;
@@ -54,7 +56,8 @@ struct apply {
 };
 
 /* Leaves out what is not proven: for every ready removal two endpoints of Keycloak must agree (interface,
- * "Proof of absence"). What is left out becomes frozen, with a note, and stands in left_alone.unproven. */
+ * "Proof of absence"). What is left out becomes frozen, with a note, and stands in left_alone.unproven; what the missing
+ * view-clients explains is taken out of the plan and counted (interface, "Client roles"). */
 int apply_prove(struct apply *a, struct kb_error *err);
 
 /* Writes what is ready. */

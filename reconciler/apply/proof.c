@@ -25,6 +25,7 @@ struct proof {
     size_t checks_len, answered;
     struct kc_find find;
     char verdict[192]; /* "" proven */
+    bool by_role;      /* contradicted: the person still has a role that a rule names */
     bool decided;
     struct proofs *all;
 };
@@ -74,7 +75,7 @@ binding_holds(const struct apply *a, const struct kb_binding *b, const struct kc
 
 /* Sets *ret_still when Keycloak says that the person still belongs there; false: it cannot be told. */
 static bool
-lacks_everything(const struct proof *p, const struct kc_check *check, bool *ret_still)
+lacks_everything(struct proof *p, const struct kc_check *check, bool *ret_still)
 {
     const struct apply *a = p->a;
     *ret_still = false;
@@ -83,6 +84,7 @@ lacks_everything(const struct proof *p, const struct kc_check *check, bool *ret_
     for (uint32_t i = 0; i < p->managed->bindings_len; i++) {
         if (binding_holds(a, &a->scope->bindings[p->managed->bindings_start + i], check)) {
             *ret_still = true;
+            p->by_role = a->scope->bindings[p->managed->bindings_start + i].role != KB_NONE;
             return true;
         }
     }
@@ -235,6 +237,36 @@ leave_out(struct apply *a, const struct proof *p, uint32_t group, struct kb_erro
     return 0;
 }
 
+/* Without view-clients the lists cannot show who holds a role through a client's role, and the second endpoint
+ * can: such a removal is no doubt but an error of the lists that is expected, and the person stays without a
+ * word about them (interface, "Client roles"). */
+static bool
+explained(const struct apply *a, const struct proof *p)
+{
+    return p->by_role && a->realm->client_composites_unread;
+}
+
+/* Takes the operations marked in `gone` out of the plan, and groups of which nothing is left. */
+static void
+take_out(struct kb_plan *plan, const bool *gone)
+{
+    uint32_t ops = 0, groups = 0;
+
+    for (uint32_t g = 0; g < plan->groups_len; g++) {
+        struct kb_plan_group group = plan->groups[g];
+        uint32_t start = ops, end = group.ops_start + group.ops_len;
+        for (uint32_t i = group.ops_start; i < end; i++)
+            if (!gone[i])
+                plan->ops[ops++] = plan->ops[i];
+        group.ops_start = start;
+        group.ops_len = ops - start;
+        if (group.ops_len || group.guards_len || group.create)
+            plan->groups[groups++] = group;
+    }
+    plan->ops_len = ops;
+    plan->groups_len = groups;
+}
+
 static uint32_t
 group_of(const struct kb_plan *plan, uint32_t op)
 {
@@ -296,6 +328,41 @@ proofs_done(struct proofs *all)
     free(all->clients);
 }
 
+static int
+leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
+{
+    uint32_t unproven = a->unproven, contradicted = a->contradicted;
+    KB_CLEANUP(kb_free) bool *gone = calloc((size_t) a->plan->ops_len + 1, sizeof(*gone));
+    int e = gone ? 0 : kb_fail(err, KB_E_NOMEM, "proofs");
+
+    for (size_t i = 0; e >= 0 && i < all->len; i++) {
+        struct proof *p = &all->v[i];
+        if (!p->decided && !p->verdict[0])
+            (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer every question");
+        if (!p->verdict[0])
+            continue;
+        if (explained(a, p)) {
+            gone[p->op] = true;
+            a->contradicted++;
+        } else {
+            e = leave_out(a, p, group_of(a->plan, p->op), err);
+        }
+    }
+    if (e < 0 || (a->unproven == unproven && a->contradicted == contradicted))
+        return e;
+    if (a->contradicted != contradicted) {
+        take_out(a->plan, gone);
+        KB_LOG(
+            KB_LOG_WARN, "removals_dropped", (KB_FN("removals", a->contradicted - contradicted)),
+            "%u removals dropped: asked by user, Keycloak says that the person still has the role; without "
+            "view-clients its lists do not show it",
+            a->contradicted - contradicted);
+    }
+    qsort_r(a->plan->left, a->plan->left_len, sizeof(*a->plan->left), compare_left, &a->plan->pool);
+    kb_plan_recount(a->plan);
+    return 0;
+}
+
 int
 apply_prove(struct apply *a, struct kb_error *err)
 {
@@ -309,18 +376,8 @@ apply_prove(struct apply *a, struct kb_error *err)
         *err = all.failed;
         e = -(int) err->code;
     }
-    uint32_t before = a->plan->left_len;
-    for (size_t i = 0; e >= 0 && i < all.len; i++) {
-        struct proof *p = &all.v[i];
-        if (!p->decided && !p->verdict[0])
-            (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer every question");
-        if (p->verdict[0])
-            e = leave_out(a, p, group_of(a->plan, p->op), err);
-    }
-    if (e >= 0 && a->plan->left_len != before) {
-        qsort_r(a->plan->left, a->plan->left_len, sizeof(*a->plan->left), compare_left, &a->plan->pool);
-        kb_plan_recount(a->plan);
-    }
+    if (e >= 0)
+        e = leave_out_all(a, &all, err);
     proofs_done(&all);
     return e;
 }

@@ -325,6 +325,11 @@ config_check(struct loading *l)
     check_targets(l);
     check_rules(l);
     check_notify(l);
+    const struct kb_limits *g = &c->rules.limits;
+    if (!g->protected_group || !g->protected_member || !g->self_check)
+        config_error(l, 0,
+                     "guards.protected_group, protected_member and self_check cannot be switched off; leave "
+                     "them out, or true");
     if (c->max_days < c->warn_days)
         config_error(l, 0, "credentials.max_days is below credentials.warn_days");
     if (set(c->approvals_signers) != set(c->approvals_dir))

@@ -191,6 +191,7 @@ static const struct {
     {"notify", GOOD "notify = { on = [ \"always\" ]; };\n", {"notify.on"}},
     {"days", GOOD "credentials = { warn_days = 100; };\n", {"max_days is below"}},
     {"signers without dir", GOOD "approvals = { allowed_signers = \"/x\"; };\n", {"go together"}},
+    {"protection off", GOOD "guards = { self_check = false; };\n", {"cannot be switched off"}},
     {"many at once",
      "version = 3;\nkeycloak = { url = 5; };\nfoo = 1;\n",
      {"version must be 1", "keycloak.url must be a URL", "unknown key foo"}},

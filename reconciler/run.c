@@ -92,7 +92,8 @@ plan_once(struct run_target *t, const char *applied_digest, struct kb_plan_needs
                                         .groups = run->opts.groups.len ? &run->opts.groups : NULL,
                                         .users = run->opts.users.len ? &run->opts.users : NULL,
                                         .no_removals = run->opts.no_removals,
-                                        .no_ledger = t->no_ledger};
+                                        .no_ledger = t->no_ledger,
+                                        .never_applied = run->opts.command == RUN_PLAN};
     return kb_plan_make(&input, &t->plan, needs, err);
 }
 

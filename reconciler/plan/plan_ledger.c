@@ -93,25 +93,26 @@ int
 kb_ledger_adopt(struct kb_plan_work *work, const struct kb_plan_job *job, kb_text group_id,
                 uint32_t principal, uint32_t user)
 {
-    struct kb_plan_ledger row = {.what = KB_LEDGER_ADOPT,
-                                 .group_id = group_id,
-                                 .principal_id = kb_plan_principal_text(work, principal, KB_PART_ID),
-                                 .source_id = kb_plan_user_text(work, user)};
-    int r = reason_json(work, job, user, &row.reason_json);
+    struct kb_plan_ledger row = {.what = KB_LEDGER_ADOPT, .group_id = group_id};
+    int r;
 
-    if (r < 0)
-        return r;
     work->plan->summary.adopt++;
-    return add_row(work, row);
+    if (work->in->never_applied)
+        return 0;
+    row.principal_id = kb_plan_principal_text(work, principal, KB_PART_ID);
+    row.source_id = kb_plan_user_text(work, user);
+    r = reason_json(work, job, user, &row.reason_json);
+    return r < 0 ? r : add_row(work, row);
 }
 
 int
 kb_ledger_clean(struct kb_plan_work *work, kb_text group_id, uint32_t principal)
 {
-    struct kb_plan_ledger row = {.what = KB_LEDGER_CLEAN,
-                                 .group_id = group_id,
-                                 .principal_id = kb_plan_principal_text(work, principal, KB_PART_ID)};
+    struct kb_plan_ledger row = {.what = KB_LEDGER_CLEAN, .group_id = group_id};
 
+    if (work->in->never_applied)
+        return 0;
+    row.principal_id = kb_plan_principal_text(work, principal, KB_PART_ID);
     return add_row(work, row);
 }
 

@@ -37,6 +37,7 @@ struct kb_plan_input {
         *users; /* Keycloak user name, e-mail, id, or name in Databricks; ASCII case aside */
     bool no_removals;
     bool no_ledger;
+    bool never_applied; /* what the ledger would learn is counted, but not listed */
 };
 
 /* What must be read before the plan can be trusted; the caller reads it and plans again. */

@@ -181,9 +181,27 @@ fail_rights(const struct kc *kc, const char *roles, struct kb_error *err)
     return r;
 }
 
+/* The first list of direct members or holders when lists were asked for and none is complete, else NULL. */
+static const struct kb_read *
+every_unit_failed(const struct kb_realm *realm)
+{
+    const struct kb_read *first = NULL;
+
+    for (uint32_t i = 0; i < realm->roles_len + realm->groups_len; i++) {
+        const struct kb_read *unit = i < realm->roles_len ? &realm->roles[i].holders_read
+                                                          : &realm->groups[i - realm->roles_len].members_read;
+        if (kb_read_ok(unit))
+            return NULL;
+        if (!first && unit->status != KB_READ_NOT_ASKED)
+            first = unit;
+    }
+    return first;
+}
+
 int
 kc_failed(const struct kc *kc, struct kb_error *err)
 {
+    const struct kb_read *unit = every_unit_failed(kc->realm);
     const struct kb_read *roles = &kc->realm->roles_read, *groups = &kc->realm->groups_read;
 
     if (kc->fatal.code != KB_OK) {
@@ -200,5 +218,5 @@ kc_failed(const struct kc *kc, struct kb_error *err)
         return fail_read(kc, roles, err);
     if (!kb_read_ok(groups) && groups->status != KB_READ_SUSPECT)
         return fail_read(kc, groups, err);
-    return 0;
+    return unit ? fail_read(kc, unit, err) : 0;
 }

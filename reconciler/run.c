@@ -284,6 +284,25 @@ keep_vanished(struct run_target *t, struct kb_error *err)
     return e;
 }
 
+/* One group that cannot be read is frozen; when that is every group, the target is what failed. */
+static int
+check_groups(const struct run_target *t, struct kb_error *err)
+{
+    const struct kb_target_group *bad = NULL;
+    for (uint32_t i = 0; i < t->scope.managed_len; i++) {
+        uint32_t g = kb_target_group_named(&t->target, t->scope.managed[i].name);
+        if (g == KB_NONE || !t->target.groups[g].listed)
+            continue;
+        const struct kb_target_group *group = &t->target.groups[g];
+        if (group->read.status == KB_READ_NOT_ASKED || kb_read_ok(&group->read))
+            return 0;
+        bad = group;
+    }
+    return !bad ? 0
+                : kb_fail(err, KB_E_HTTP, "no managed group of target %s could be read; the last one: %s",
+                          t->config->name, kb_target_str(&t->target, bad->read.note));
+}
+
 static int
 prepare(struct run_target *t, struct kb_error *err)
 {
@@ -301,6 +320,8 @@ prepare(struct run_target *t, struct kb_error *err)
         e = keep_vanished(t, err);
     if (e >= 0)
         e = plan(t, err);
+    if (e >= 0)
+        e = check_groups(t, err);
     if (e >= 0)
         e = run_history_load(t, err);
     if (e >= 0)

@@ -1,5 +1,6 @@
 #include "base/ban.h"
 
+#define KB_ERROR_IMPLEMENTATION
 #include "base/error.h"
 
 #include "base/mem.h"

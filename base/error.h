@@ -56,4 +56,11 @@ void kb_error_gather(struct kb_error *err, const struct kb_error *other) __attri
 
 const char *kb_code_name(enum kb_code code); /* "net", "store", …; never NULL */
 
+/* The analyzer cannot see that these never return 0 or more. */
+#if defined(__clang_analyzer__) && !defined(KB_ERROR_IMPLEMENTATION)
+#define kb_fail(err, code, ...) ((void) kb_fail((err), (code), __VA_ARGS__), -1)
+#define kb_fail_errno(err, code, ...) ((void) kb_fail_errno((err), (code), __VA_ARGS__), -1)
+#define kb_fail_prefix(err, ...) ((void) kb_fail_prefix((err), __VA_ARGS__), -1)
+#endif
+
 #endif

@@ -187,7 +187,7 @@ parse_words(int argc, char **argv, struct cli *cli, uint32_t *ret_used, struct k
         if (id == -1)
             break;
         if (id == '?')
-            return unknown_option(optopt && optopt < 256 ? argv[optind - 1] : argv[optind - 1], err);
+            return unknown_option(argv[optind - 1], err);
         if (id == ':')
             return kb_fail(err, KB_E_USAGE, "%.60s needs a value", argv[optind - 1]);
         if (id == 1 && cli->command == CLI_NONE)

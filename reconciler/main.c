@@ -57,7 +57,7 @@ choose_targets(struct command_context *c, struct kb_error *err)
     const char *index = c->cli->target_index  ? c->cli->target_index
                         : c->cli->targets.len ? NULL
                                               : getenv("JOB_COMPLETION_INDEX");
-    c->targets = calloc(config->targets_len, sizeof(*c->targets));
+    c->targets = calloc(config->targets_len, sizeof(const struct config_target *));
     if (!c->targets)
         return kb_fail(err, KB_E_NOMEM, "targets");
     if (index && c->cli->targets.len)

@@ -333,8 +333,10 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
 {
     uint32_t unproven = a->unproven, contradicted = a->contradicted;
     KB_CLEANUP(kb_free) bool *gone = calloc((size_t) a->plan->ops_len + 1, sizeof(*gone));
-    int e = gone ? 0 : kb_fail(err, KB_E_NOMEM, "proofs");
+    int e = 0;
 
+    if (!gone)
+        return kb_fail(err, KB_E_NOMEM, "proofs");
     for (size_t i = 0; e >= 0 && i < all->len; i++) {
         struct proof *p = &all->v[i];
         if (!p->decided && !p->verdict[0])

@@ -243,13 +243,14 @@ test_limits(void **state)
         add_group(&b, &c->shape);
         turn(&b, c);
         judge(&b);
-        guard = c->id < 0 ? NULL : listed(&b, c->id);
+        guard = c->id < 0 ? NULL : listed(&b, (enum kb_guard_id) c->id);
         if (b.plan.guards_len != (c->id >= 0))
             fail_msg("case %zu: %u guards tripped, the first is %s", i, b.plan.guards_len,
                      b.plan.guards_len ? kb_guard_name(b.plan.guards[0].id) : "none");
         if (c->id >= 0 && (!guard || !guard->tripped || guard->value != c->value || guard->limit != c->limit))
-            fail_msg("case %zu: %s not listed, or value %lld limit %lld", i, kb_guard_name(c->id),
-                     guard ? (long long) guard->value : -1, guard ? (long long) guard->limit : -1);
+            fail_msg("case %zu: %s not listed, or value %lld limit %lld", i,
+                     kb_guard_name((enum kb_guard_id) c->id), guard ? (long long) guard->value : -1,
+                     guard ? (long long) guard->limit : -1);
         if (held(&b, KB_OP_ADD) != c->adds || held(&b, KB_OP_REMOVE) != c->removes ||
             b.plan.summary.held != c->adds + c->removes)
             fail_msg("case %zu: +%u -%u held", i, held(&b, KB_OP_ADD), held(&b, KB_OP_REMOVE));

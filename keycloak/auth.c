@@ -8,6 +8,7 @@
 #include "keycloak/auth.h"
 
 #include "base/buf.h"
+#include "base/form.h"
 #include "base/str.h"
 #include "keycloak/decode.h"
 #include "keycloak/jwt.h"
@@ -36,40 +37,6 @@ kc_auth_free(struct kc_auth *auth)
     free(auth);
 }
 
-/* application/x-www-form-urlencoded into memory of exactly this size: no growing buffer leaves copies of a
- * secret behind. A blank as %20 is fine there, too. */
-static char *
-form_encode(const char *s, size_t len)
-{
-    static const char hex[] = "0123456789ABCDEF";
-    char *text = malloc(len * 3 + 1), *at = text;
-
-    if (!text)
-        return NULL;
-    for (size_t i = 0; i < len; i++) {
-        unsigned char c = (unsigned char) s[i];
-        char lower = kb_ascii_lower(s[i]);
-        if ((lower >= 'a' && lower <= 'z') || (c >= '0' && c <= '9') || (c && strchr("-._~", c))) {
-            *at++ = (char) c;
-        } else {
-            *at++ = '%';
-            *at++ = hex[c >> 4];
-            *at++ = hex[c & 15];
-        }
-    }
-    *at = '\0';
-    return text;
-}
-
-static void
-wipe(char **s)
-{
-    if (*s)
-        explicit_bzero(*s, strlen(*s));
-    free(*s);
-    *s = NULL;
-}
-
 int
 kc_auth_new(const struct kc_auth_opts *opts, struct kc_auth **ret, struct kb_error *err)
 {
@@ -83,9 +50,9 @@ kc_auth_new(const struct kc_auth_opts *opts, struct kc_auth **ret, struct kb_err
     kb_buf_adds(&issuer, "/realms/");
     kb_buf_add_segment(&issuer, opts->realm);
     auth->token_url = kb_asprintf("%s/protocol/openid-connect/token", kb_buf_str(&issuer));
-    auth->client_id = form_encode(opts->client_id, strlen(opts->client_id));
+    auth->client_id = kb_form_encode(opts->client_id, strlen(opts->client_id));
     KB_CLEANUP(kb_free)
-    char *scope = form_encode(opts->scope ? opts->scope : "", strlen(opts->scope ? opts->scope : ""));
+    char *scope = kb_form_encode(opts->scope ? opts->scope : "", strlen(opts->scope ? opts->scope : ""));
     auth->scope = scope ? kb_asprintf("%s%s", *scope ? "&scope=" : "", scope) : NULL;
     auth->issuer = kb_buf_steal(&issuer);
     if (!auth->token_url || !auth->client_id || !auth->scope || !auth->issuer)
@@ -122,7 +89,7 @@ build_secret(const struct kc_auth *auth, struct kb_http_token_request *ret, stru
     if (kb_secret_read(&auth->opts.secret, &secret, err) < 0)
         return kb_fail_prefix(err, "the secret of keycloak");
     const char *bytes = kb_secret_bytes(secret, &size);
-    encoded = form_encode(bytes, size);
+    encoded = kb_form_encode(bytes, size);
     if (!encoded)
         return no_memory(err);
     if (auth->opts.method == KC_CLIENT_SECRET_BASIC) {
@@ -131,9 +98,9 @@ build_secret(const struct kc_auth *auth, struct kb_http_token_request *ret, stru
         return ret->basic_user ? set_form(auth, "", ret, err) : no_memory(err);
     }
     more = kb_asprintf("&client_id=%s&client_secret=%s", auth->client_id, encoded);
-    wipe(&encoded);
+    kb_form_wipe(&encoded);
     r = more ? set_form(auth, more, ret, err) : no_memory(err);
-    wipe(&more);
+    kb_form_wipe(&more);
     return r;
 }
 
@@ -143,12 +110,12 @@ static int
 build_assertion(const struct kc_auth *auth, const char *assertion, size_t size,
                 struct kb_http_token_request *ret, struct kb_error *err)
 {
-    char *encoded = form_encode(assertion, size);
+    char *encoded = kb_form_encode(assertion, size);
     char *more = encoded ? kb_asprintf("%s%s", assertion_type, encoded) : NULL;
     int r = more ? set_form(auth, more, ret, err) : no_memory(err);
 
-    wipe(&encoded);
-    wipe(&more);
+    kb_form_wipe(&encoded);
+    kb_form_wipe(&more);
     return r;
 }
 
@@ -173,7 +140,7 @@ build_signed(const struct kc_auth *auth, struct kb_http_token_request *ret, stru
 
     if (r >= 0)
         r = build_assertion(auth, assertion, strlen(assertion), ret, err);
-    wipe(&assertion);
+    kb_form_wipe(&assertion);
     return r;
 }
 

@@ -64,16 +64,16 @@ static int
 judge(const struct command_context *c, const struct state *s, char *why, size_t size)
 {
     int64_t now = kb_wall_s(), max = c->config->status_max_age_s;
-    if (!s->success) {
-        (void) snprintf(why, size, "no successful run yet");
-        return EXIT_PARTIAL;
-    }
-    int64_t age = now - s->last_success.ended_s;
     if (s->any && s->last.held > 0) {
         (void) snprintf(why, size, "%lld operations are held since the last run; a person must decide",
                         (long long) s->last.held);
         return EXIT_HELD;
     }
+    if (!s->success) {
+        (void) snprintf(why, size, "no successful run yet");
+        return EXIT_PARTIAL;
+    }
+    int64_t age = now - s->last_success.ended_s;
     if (age > max) {
         (void) snprintf(why, size, "the last success is %lld s old, over status.max_age_s = %lld",
                         (long long) age, (long long) max);

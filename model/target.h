@@ -36,6 +36,7 @@ struct kb_target_group {
     kb_text name;               /* displayName */
     kb_text external_id;        /* 0: none */
     bool local;                 /* meta.resourceType is WorkspaceGroup */
+    bool account;               /* meta.resourceType is Group; known only in the run that read it */
     bool listed;                /* in this run's listing (or the snapshot's with refresh never) */
     uint8_t from;               /* enum kb_members_from */
     int64_t read_at_s;          /* Unix seconds of the reading `members` come from */

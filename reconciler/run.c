@@ -6,6 +6,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "reconciler/apply/stuck.h"
 #include "reconciler/plan/file.h"
 #include "store/journal.h"
 #include "store/ledger.h"
@@ -48,6 +49,7 @@ target_done(struct run_target *t)
     kb_desired_done(&t->desired);
     kb_scope_done(&t->scope);
     kb_target_done(&t->target);
+    stuck_done(t->stuck, t->stuck_len);
     free(t->approvals);
     free(t->approval_rows);
     store_close(t->store);
@@ -91,6 +93,8 @@ plan_once(struct run_target *t, const char *applied_digest, struct kb_plan_needs
                                         .applied_rules_digest = applied_digest,
                                         .groups = run->opts.groups.len ? &run->opts.groups : NULL,
                                         .users = run->opts.users.len ? &run->opts.users : NULL,
+                                        .stuck = t->stuck,
+                                        .stuck_len = t->stuck_len,
                                         .no_removals = run->opts.no_removals,
                                         .no_ledger = t->no_ledger,
                                         .never_applied = run->opts.command == RUN_PLAN};
@@ -182,7 +186,9 @@ apply_context(struct run_target *t)
                           .verify_s = run->config->verify_s,
                           .parallel = (unsigned) t->config->concurrency,
                           .approvals = t->approvals,
-                          .approvals_len = t->approvals_len};
+                          .approvals_len = t->approvals_len,
+                          .stuck = t->stuck,
+                          .stuck_len = t->stuck_len};
 }
 
 /* Adopting changes what a later run may remove, so it waits for the same decision as a write: a guard over
@@ -318,6 +324,8 @@ prepare(struct run_target *t, struct kb_error *err)
         e = store_ledger_load(t->store, &t->target, err);
     if (e >= 0)
         e = keep_vanished(t, err);
+    if (e >= 0)
+        e = stuck_load(t->store, &t->stuck, &t->stuck_len, err);
     if (e >= 0)
         e = plan(t, err);
     if (e >= 0)

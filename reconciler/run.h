@@ -37,6 +37,8 @@ struct run_target {
     struct kb_plan plan;
     struct kb_plan fresh; /* apply: what would be planned now, behind the saved plan */
     bool planned;
+    struct kb_stuck *stuck; /* pairs that stay unverified */
+    size_t stuck_len;
     struct kb_history history;
     struct kb_approval *approvals;
     size_t approvals_len;

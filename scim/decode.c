@@ -47,6 +47,7 @@ decode_group(const struct json_object *obj, struct scim_row *ret, struct kb_erro
     if (e >= 0 && meta)
         e = kb_json_str(meta, META, RESOURCE_TYPE, KB_JSON_OPTIONAL, &type, err);
     ret->local = !strcmp(type, "WorkspaceGroup");
+    ret->account = !strcmp(type, "Group");
     return e;
 }
 

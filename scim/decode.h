@@ -17,7 +17,7 @@ enum scim_member_kind { SCIM_MEMBER_UNKNOWN, SCIM_MEMBER_USER, SCIM_MEMBER_SERVI
 
 struct scim_row { /* a group, user, service principal, or member of a group */
     const char *id, *name, *display, *external_id;
-    bool active, local;
+    bool active, local, account; /* of a group: meta.resourceType, neither when it does not say */
     enum scim_member_kind member;
 };
 

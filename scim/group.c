@@ -192,6 +192,7 @@ keep_group(struct group_call *c, const struct scim_row *row, struct kb_error *er
         g->external_id = external;
     }
     g->local = row->local;
+    g->account = row->account;
     if (!g->name && !kb_target_group_set_name(t, c->group, row->name))
         return kb_fail(err, KB_E_NOMEM, "out of memory for a group");
     return 0;

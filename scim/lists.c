@@ -47,6 +47,7 @@ put_group(struct scim *scim, const struct scim_row *row, bool *ret_new, struct k
         return kb_fail(err, KB_E_NOMEM, "out of memory for groups");
     t->groups[g].external_id = external;
     t->groups[g].local = row->local;
+    t->groups[g].account = row->account;
     *ret_new = !t->groups[g].listed;
     t->groups[g].listed = true;
     return 0;

@@ -24,26 +24,41 @@ check_ids(const char *const *ids, size_t start, size_t len, struct kb_error *err
     return 0;
 }
 
-/* Operations are numbered removals first; a request carries SCIM_OPS_MAX of them. */
-static struct scim_slice
-slice_of(size_t remove_len, size_t add_len, size_t request)
+static size_t
+least(size_t a, size_t b)
 {
-    size_t first = request * SCIM_OPS_MAX, last = first + SCIM_OPS_MAX;
-    struct scim_slice s = {0};
-    s.remove_start = first < remove_len ? first : remove_len;
-    s.remove_len = (last < remove_len ? last : remove_len) - s.remove_start;
-    size_t add_first = first > remove_len ? (first - remove_len) * SCIM_MEMBERS_MAX : 0;
-    size_t add_last = last > remove_len ? (last - remove_len) * SCIM_MEMBERS_MAX : 0;
-    s.add_start = add_first < add_len ? add_first : add_len;
-    s.add_len = (add_last < add_len ? add_last : add_len) - s.add_start;
+    return a < b ? a : b;
+}
+
+struct scim_slice
+scim_patch_next(size_t removes_sent, size_t remove_len, size_t adds_sent, size_t add_len,
+                const struct scim_limits *limits)
+{
+    struct scim_slice s = {.remove_start = removes_sent, .add_start = adds_sent};
+    s.remove_len = least(remove_len - removes_sent, limits->ops);
+    s.add_len = least(add_len - adds_sent, (limits->ops - s.remove_len) * limits->members);
     return s;
 }
 
-int
-scim_patch_body(const char *const *remove_ids, size_t remove_len, const char *const *add_ids, size_t add_len,
-                size_t request, struct kb_buf *ret, struct scim_slice *ret_slice, struct kb_error *err)
+bool
+scim_patch_halve(struct scim_limits *limits, const struct scim_slice *slice)
 {
-    struct scim_slice s = slice_of(remove_len, add_len, request);
+    size_t operations = slice->remove_len + (slice->add_len + limits->members - 1) / limits->members;
+    if (operations > 1)
+        limits->ops = operations / 2;
+    else if (slice->add_len > 1)
+        limits->members = slice->add_len / 2;
+    else
+        return false;
+    return true;
+}
+
+int
+scim_patch_slice(const char *const *remove_ids, const char *const *add_ids, const struct scim_slice *slice,
+                 const struct scim_limits *limits, struct kb_buf *ret, struct kb_error *err)
+{
+    const struct scim_slice s = *slice;
+    size_t members = limits->members;
     int e = check_ids(remove_ids, s.remove_start, s.remove_len, err);
     if (e >= 0)
         e = check_ids(add_ids, s.add_start, s.add_len, err);
@@ -56,16 +71,28 @@ scim_patch_body(const char *const *remove_ids, size_t remove_len, const char *co
         kb_buf_addf(ret, "%s{\"op\":\"remove\",\"path\":\"members[value eq \\\"%s\\\"]\"}", i ? "," : "",
                     remove_ids[s.remove_start + i]);
     for (size_t i = 0; i < s.add_len; i++) {
-        if (i % SCIM_MEMBERS_MAX == 0)
+        if (i % members == 0)
             kb_buf_addf(ret, "%s{\"op\":\"add\",\"path\":\"members\",\"value\":[",
                         i || s.remove_len ? "," : "");
-        kb_buf_addf(ret, "%s{\"value\":\"%s\"}", i % SCIM_MEMBERS_MAX ? "," : "", add_ids[s.add_start + i]);
-        if (i % SCIM_MEMBERS_MAX == SCIM_MEMBERS_MAX - 1 || i + 1 == s.add_len)
+        kb_buf_addf(ret, "%s{\"value\":\"%s\"}", i % members ? "," : "", add_ids[s.add_start + i]);
+        if (i % members == members - 1 || i + 1 == s.add_len)
             kb_buf_adds(ret, "]}");
     }
     kb_buf_adds(ret, "]}");
-    if (ret->failed)
-        return kb_fail(err, KB_E_NOMEM, "out of memory for a PATCH");
-    *ret_slice = s;
-    return 0;
+    return ret->failed ? kb_fail(err, KB_E_NOMEM, "out of memory for a PATCH") : 0;
+}
+
+int
+scim_patch_body(const char *const *remove_ids, size_t remove_len, const char *const *add_ids, size_t add_len,
+                size_t request, struct kb_buf *ret, struct scim_slice *ret_slice, struct kb_error *err)
+{
+    const struct scim_limits limits = {SCIM_OPS_MAX, SCIM_MEMBERS_MAX};
+    struct scim_slice s = scim_patch_next(0, remove_len, 0, add_len, &limits);
+    for (size_t i = 0; i < request; i++)
+        s = scim_patch_next(s.remove_start + s.remove_len, remove_len, s.add_start + s.add_len, add_len,
+                            &limits);
+    int e = scim_patch_slice(remove_ids, add_ids, &s, &limits, ret, err);
+    if (e >= 0)
+        *ret_slice = s;
+    return e;
 }

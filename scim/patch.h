@@ -27,6 +27,24 @@ int scim_patch_body(const char *const *remove_ids, size_t remove_len, const char
                     size_t add_len, size_t request, struct kb_buf *ret, struct scim_slice *ret_slice,
                     struct kb_error *err);
 
+/* How much one request may carry: at first SCIM_OPS_MAX and SCIM_MEMBERS_MAX, less after "too large". */
+struct scim_limits {
+    size_t ops, members; /* operations a request, members an add */
+};
+
+/* The next slice behind what was sent; empty (both lengths 0) when everything was. */
+struct scim_slice scim_patch_next(size_t removes_sent, size_t remove_len, size_t adds_sent, size_t add_len,
+                                  const struct scim_limits *limits);
+
+/* The server found this slice too large: halves what made it so, operations before members. False: it is one
+ * operation for one member, and cannot be made smaller. */
+bool scim_patch_halve(struct scim_limits *limits, const struct scim_slice *slice);
+
+/* Body of a slice of these lists. */
+int scim_patch_slice(const char *const *remove_ids, const char *const *add_ids,
+                     const struct scim_slice *slice, const struct scim_limits *limits, struct kb_buf *ret,
+                     struct kb_error *err);
+
 /* The independent check: the bytes are a PatchOp of filtered removes and member adds only, with exactly these
  * many ids (SCIM_PATCH_ANY: however many). scim_patch_send makes it again. */
 #define SCIM_PATCH_ANY SIZE_MAX

@@ -31,6 +31,24 @@ speaks_of_size(const char *detail)
            strstr(detail, "too large");
 }
 
+/* A group of the account cannot be changed through a workspace (databricks-api.md 1.3 has three answers that say
+ * so); no retry helps. */
+static const char *
+cure(const struct write_call *c, int status, const char *said)
+{
+    static const char wrong_level[] =
+        "; wrong level: this is a group of the account, use level = \"account\" or \"workspace_proxy\"";
+    bool workspace = c->scim->level == SCIM_WORKSPACE;
+    if (strstr(said, "not supported for current workspace") || strstr(said, "managed in account"))
+        return wrong_level;
+    if (workspace && status == 500 &&
+        strstr(said, "Error in performing the patch operation on group resource"))
+        return wrong_level;
+    if (status == 403)
+        return "; the service principal must be manager of this group or account admin";
+    return "";
+}
+
 static void
 judge(const struct write_call *c, const struct kb_http_reply *reply, struct scim_write *w)
 {
@@ -45,7 +63,11 @@ judge(const struct write_call *c, const struct kb_http_reply *reply, struct scim
     w->sent = true;
     w->ok = reply->status >= 200 && reply->status < 300;
     if (!w->ok) {
-        scim_error_text(reply->body, reply->body_size, reply->status, w->detail, sizeof(w->detail));
+        char said[sizeof(w->detail)];
+        scim_error_text(reply->body, reply->body_size, reply->status, said, sizeof(said));
+        const char *advice = cure(c, reply->status, reply->body ? reply->body : "");
+        (void) snprintf(w->detail, sizeof(w->detail), "%.*s%s",
+                        (int) (sizeof(w->detail) - 1 - strlen(advice)), said, advice);
         w->refused = is_refusal(reply->status);
         w->gone = reply->status == 404;
         w->conflict = reply->status == 409;

@@ -233,6 +233,17 @@ store_ledger_drop(struct store *store, const char *group_id, const char *princip
 }
 
 int
+store_ledger_drop_old(struct store *store, const char *group_id, const char *principal_id, int64_t before_s,
+                      struct kb_error *err)
+{
+    static const char SQL[] =
+        "DELETE FROM ledger WHERE group_row = (SELECT row FROM target_group WHERE id = ?1) AND "
+        "principal_row = (SELECT row FROM principal WHERE id = ?2) AND at_s < ?3";
+
+    return db_exec(store, SQL, err, "tti", group_id, principal_id, before_s);
+}
+
+int
 store_ledger_release(struct store *store, const char *group_id, struct kb_error *err)
 {
     static const char SQL[] =

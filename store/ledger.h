@@ -24,6 +24,9 @@ int store_ledger_put(struct store *store, const struct store_ledger_row *row,
                      struct kb_error *err); /* insert or replace */
 int store_ledger_drop(struct store *store, const char *group_id, const char *principal_id,
                       struct kb_error *err);
+/* Only when the row was put before. */
+int store_ledger_drop_old(struct store *store, const char *group_id, const char *principal_id,
+                          int64_t before_s, struct kb_error *err);
 int store_ledger_release(struct store *store, const char *group_id,
                          struct kb_error *err); /* all rows of a group */
 /* *ret stays empty when there is no row. */

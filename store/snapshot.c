@@ -117,3 +117,13 @@ store_snapshot_load(struct store *store, struct kb_target *target, bool everythi
     kb_u32s_done(&l.scratch);
     return result < 0 ? kb_fail_prefix(err, "snapshot") : 0;
 }
+
+int
+store_snapshot_doubt(struct store *store, const char *group_id, struct kb_error *err)
+{
+    static const char SQL[] =
+        "UPDATE target_group SET (read_at_s, sum) = (0, kb_sum(id, name, external_id, local, listed, "
+        "group_members, 0, members_sum)) WHERE id = ?1";
+
+    return db_exec(store, SQL, err, "t", group_id);
+}

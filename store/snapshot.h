@@ -10,6 +10,10 @@
  * `everything` (refresh never) also principals and groups themselves, marked listed. */
 int store_snapshot_load(struct store *store, struct kb_target *target, bool everything, struct kb_error *err);
 
+/* This group is about to be written: what is remembered of its members counts no more until it is read again.
+ * In the transaction of the intent. */
+int store_snapshot_doubt(struct store *store, const char *group_id, struct kb_error *err);
+
 /* Stores what this run has read: listings when complete, members of groups read now. Opens its own
  * transaction unless one is open. */
 int store_snapshot_save(struct store *store, const struct kb_target *target, int64_t now_s,

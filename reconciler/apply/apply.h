@@ -15,6 +15,7 @@
 #include "keycloak/reader.h"
 #include "model/plan.h"
 #include "reconciler/plan/guards.h"
+#include "reconciler/plan/planner.h"
 #include "reconciler/plan/scope.h"
 #include "scim/patch.h"
 #include "scim/reader.h"
@@ -37,6 +38,8 @@ struct apply {
     unsigned parallel; /* groups at the same time */
     struct kb_approval *approvals;
     size_t approvals_len;
+    struct kb_stuck *stuck; /* as planned with */
+    size_t stuck_len;
 
     /* Results. */
     uint32_t writes;                        /* mutating requests sent */

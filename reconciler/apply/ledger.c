@@ -6,8 +6,13 @@
 
 #include "base/clock.h"
 #include "reconciler/apply/encode.h"
+#include "reconciler/apply/stuck.h"
 #include "store/journal.h"
 #include "store/ledger.h"
+
+/* A reading may show what was before our own last write for minutes, also when a newer one did not
+ * (databricks-api.md 3.7). Forgetting on its word that a member is ours would make a leaver a stranger. */
+#define SETTLED_S 600
 
 static int
 put(struct apply *a, const struct kb_plan_ledger *l, struct kb_error *err)
@@ -57,7 +62,8 @@ adopt_and_clean(struct apply *a, const char **ids, struct kb_error *err)
         const struct kb_plan_ledger *l = &plan->ledger[i];
         const char *group = kb_plan_str(plan, l->group_id);
         if (l->what == KB_LEDGER_CLEAN) {
-            e = store_ledger_drop(a->store, group, kb_plan_str(plan, l->principal_id), err);
+            e = store_ledger_drop_old(a->store, group, kb_plan_str(plan, l->principal_id),
+                                      kb_wall_s() - SETTLED_S, err);
         } else {
             e = put(a, l, err);
             ids[n++] = kb_plan_str(plan, l->principal_id);
@@ -98,6 +104,8 @@ apply_ledger(struct apply *a, struct kb_error *err)
     int e = store_begin(a->store, err);
     if (e >= 0) {
         e = adopt_and_clean(a, ids, err);
+        if (e >= 0)
+            e = stuck_forget(a, err);
         if (e >= 0)
             e = drift_rows(a, ids, err);
         if (e >= 0)

@@ -81,17 +81,15 @@ present(const struct leftover *l, const char *id)
     return l->tgroup != KB_NONE && p != KB_NONE && kb_u32s_has(&l->a->target->groups[l->tgroup].members, p);
 }
 
-/* Ledger: what the killed run added is ours when it is there; what it removed is over when it is gone. */
+/* Ledger: what the killed run removed is over when it is gone. What it added stays ours also when this reading
+ * does not show it: it may come late, and the plan forgets the row when it is old enough (ledger.c). */
 static int
 settle(struct leftover *l, const char **unverified, size_t *ret_len, struct kb_error *err)
 {
     int e = 0;
-    for (size_t i = 0; e >= 0 && i < l->intent.add_len; i++) {
-        if (present(l, l->intent.add[i]))
-            continue;
-        unverified[(*ret_len)++] = l->intent.add[i];
-        e = store_ledger_drop(l->a->store, l->group_id, l->intent.add[i], err);
-    }
+    for (size_t i = 0; i < l->intent.add_len; i++)
+        if (!present(l, l->intent.add[i]))
+            unverified[(*ret_len)++] = l->intent.add[i];
     for (size_t i = 0; e >= 0 && i < l->intent.remove_len; i++) {
         if (present(l, l->intent.remove[i]))
             unverified[(*ret_len)++] = l->intent.remove[i];

@@ -8,6 +8,7 @@
 #include "store/journal.h"
 #include "store/ledger.h"
 #include "store/runs.h"
+#include "store/snapshot.h"
 
 static size_t
 ready_ops(const struct kb_plan *plan, const struct kb_plan_group *g, enum kb_op op)
@@ -35,24 +36,25 @@ int
 work_new(struct apply *a, uint32_t group, struct work *ret, struct kb_error *err)
 {
     const struct kb_plan_group *g = &a->plan->groups[group];
-    struct work w = {.a = a, .group = group, .tgroup = KB_NONE};
+    struct work w = {.a = a,
+                     .group = group,
+                     .tgroup = KB_NONE,
+                     .create = g->create,
+                     .limits = {SCIM_OPS_MAX, SCIM_MEMBERS_MAX},
+                     .unreadable = true};
     w.add_len = ready_ops(a->plan, g, KB_OP_ADD);
     w.remove_len = ready_ops(a->plan, g, KB_OP_REMOVE);
-    w.requests_len = scim_patch_requests(w.remove_len, w.add_len) + (g->create ? 1 : 0);
     w.add_ids = calloc(w.add_len + 1, sizeof(*w.add_ids));
     w.remove_ids = calloc(w.remove_len + 1, sizeof(*w.remove_ids));
     w.add_ops = calloc(w.add_len + 1, sizeof(*w.add_ops));
     w.remove_ops = calloc(w.remove_len + 1, sizeof(*w.remove_ops));
-    w.requests = calloc(w.requests_len + 1, sizeof(*w.requests));
-    if (!w.add_ids || !w.remove_ids || !w.add_ops || !w.remove_ops || !w.requests) {
+    if (!w.add_ids || !w.remove_ids || !w.add_ops || !w.remove_ops) {
         work_done(&w);
         return kb_fail(err, KB_E_NOMEM, "writes of group");
     }
     collect(a->plan, g, KB_OP_ADD, w.add_ids, w.add_ops);
     collect(a->plan, g, KB_OP_REMOVE, w.remove_ids, w.remove_ops);
-    if (g->create)
-        w.requests[0].create = true;
-    else
+    if (!g->create)
         w.tgroup = kb_target_group(a->target, kb_plan_str(a->plan, g->id));
     *ret = w;
     return 0;
@@ -134,6 +136,8 @@ intent_rows(struct work *w, struct work_request *r, struct kb_error *err)
     int e = store_journal_append(a->store, kb_wall_s(), a->run_id, "intent", kb_buf_str(&body), &r->seq, err);
     if (e >= 0)
         e = store_intent_open(a->store, r->seq, id, name, kb_buf_str(&body), err);
+    if (e >= 0 && *id) /* from now on what the snapshot remembers of this group is doubtful */
+        e = store_snapshot_doubt(a->store, id, err);
     for (size_t i = 0; e >= 0 && i < r->slice.add_len; i++)
         e = put_ledger(w, w->add_ops[r->slice.add_start + i], err);
     if (e >= 0)
@@ -168,19 +172,37 @@ present(const struct work *w, const char *principal_id)
     return p != KB_NONE && kb_u32s_has(&w->a->target->groups[w->tgroup].members, p);
 }
 
+/* Why a write that the server accepted is not to be seen. */
+static const char *
+unverified_note(const struct kb_plan_op *op, const struct work_request *r, char *buf, size_t size)
+{
+    if (r->write.detail[0])
+        return r->write.detail;
+    (void) snprintf(buf, size,
+                    op->op == KB_OP_ADD
+                        ? "HTTP %d, but the member is not there: Databricks drops an id that it "
+                          "does not know without a word"
+                        : "HTTP %d, but the member is still there",
+                    r->write.status);
+    return buf;
+}
+
 static void
 settle_op(const struct work *w, uint32_t op_index, const struct work_request *r, bool as_asked)
 {
     struct kb_plan *plan = w->a->plan;
     struct kb_plan_op *op = &plan->ops[op_index];
-    if (as_asked) {
-        op->result = KB_RESULT_APPLIED;
+    char buf[160];
+    if (!w->unreadable && as_asked) { /* the server may refuse what is so already (databricks-api.md 3.5) */
+        op->result = (uint8_t) (r->write.refused ? KB_RESULT_APPLIED_ALREADY : KB_RESULT_APPLIED);
         return;
     }
-    op->result = (uint8_t) (r->write.refused ? KB_RESULT_REJECTED
-                            : r->write.ok    ? KB_RESULT_UNVERIFIED
-                                             : KB_RESULT_UNKNOWN);
-    const char *why = r->write.detail[0] ? r->write.detail : "the group still reads as before";
+    op->result = (uint8_t) (r->write.refused                 ? KB_RESULT_REJECTED
+                            : w->unreadable || w->a->stopped ? KB_RESULT_UNKNOWN
+                            : r->write.ok                    ? KB_RESULT_UNVERIFIED
+                                                             : KB_RESULT_UNKNOWN);
+    const char *why = w->unreadable && !r->write.refused ? "the group could not be read back"
+                                                         : unverified_note(op, r, buf, sizeof(buf));
     kb_text note = kb_pool_adds(&plan->pool, why);
     op->note = note == KB_NONE ? 0 : note;
 }

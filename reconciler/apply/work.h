@@ -12,6 +12,7 @@ struct work_request {
     char name[64]; /* "RUN-NUMBER": by this the outcome row answers the intent */
     struct scim_slice slice;
     bool sent, create;
+    bool halved; /* the server found it too large: its members went on in smaller requests */
     struct scim_write write;
 };
 
@@ -19,15 +20,18 @@ struct work {
     struct apply *a;
     uint32_t group;  /* index into plan->groups */
     uint32_t tgroup; /* index into target->groups, KB_NONE until it exists */
+    bool create;     /* the first request is the POST */
     const char **add_ids, **remove_ids;
     uint32_t *add_ops, *remove_ops; /* plan operations, parallel to the ids */
     size_t add_len, remove_len;
+    struct scim_limits limits; /* what one request may carry */
     struct work_request *requests;
-    size_t requests_len, next;
+    size_t requests_len, requests_cap;
     size_t removes_sent, adds_sent; /* covered by an intent so far: slices go in order, removals first */
     bool ended;                     /* nothing more will be sent */
-    bool agrees;                    /* the last reading shows what was asked for */
-    bool unreadable;                /* the last reading failed */
+    unsigned agreed;                /* readings in a row that show what was asked for */
+    bool doubted;                   /* a reading did not: then one that does is not enough */
+    bool unreadable;                /* no reading since the last write, or it failed */
 };
 
 int work_new(struct apply *a, uint32_t group, struct work *ret, struct kb_error *err);
@@ -41,6 +45,13 @@ int work_verify(struct apply *a, struct work *works, size_t len, struct kb_error
 
 /* Marks every operation that was not sent. */
 void work_drop_rest(struct work *w, const char *note);
+
+/* The last readings show what was asked for. */
+bool work_agrees(const struct work *w);
+
+/* One outcome row for each request whose outcome is known, with what follows for ledger, stuck pairs and the
+ * window of removals; one transaction. */
+int work_outcomes(struct work *w, struct kb_error *err);
 
 /* Does the group (as last read) show the slice as asked for? Sets results of its operations when `settle`. */
 size_t work_missing(const struct work *w, const struct work_request *r, bool settle);

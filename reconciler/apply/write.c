@@ -43,13 +43,13 @@ fail_run(struct apply *a, const struct kb_error *why)
 
 /* Five failed writes in a row, or 20 % of at least 10 (interface section 4, write_errors). */
 static void
-count_write(struct apply *a, const struct scim_write *write)
+count_write(struct apply *a, const struct scim_write *write, bool halved)
 {
     a->writes++;
-    if (write->ok) {
+    if (write->ok)
         a->failures_in_a_row = 0;
+    if (write->ok || halved)
         return;
-    }
     a->write_failures++;
     a->failures_in_a_row++;
     if (a->failures_in_a_row >= a->rules->limits.write_errors ||
@@ -59,36 +59,48 @@ count_write(struct apply *a, const struct scim_write *write)
 
 static void send_next(struct work *w);
 
+/* The POST made it: its id is where the members go. */
+static void
+take_group(struct work *w, const char *id)
+{
+    const struct kb_plan_group *g = &w->a->plan->groups[w->group];
+    struct kb_error err = {0};
+    w->tgroup = kb_target_group_add(w->a->target, id);
+    if (w->tgroup != KB_NONE &&
+        kb_target_group_set_name(w->a->target, w->tgroup, kb_plan_str(w->a->plan, g->name))) {
+        w->a->target->groups[w->tgroup].listed = true; /* the next snapshot knows it */
+        return;
+    }
+    (void) kb_fail(&err, KB_E_NOMEM, "new group");
+    fail_run(w->a, &err);
+}
+
 static void
 on_write(void *userdata, const struct scim_write *write)
 {
     struct work *w = userdata;
-    struct work_request *r = &w->requests[w->next - 1];
+    struct work_request *r = &w->requests[w->requests_len - 1];
     r->write = *write;
     r->sent = write->ok || write->sent;
-    count_write(w->a, write);
-    if (r->create && write->ok) {
-        const struct kb_plan_group *g = &w->a->plan->groups[w->group];
-        w->tgroup = kb_target_group_add(w->a->target, write->id);
-        if (w->tgroup == KB_NONE ||
-            !kb_target_group_set_name(w->a->target, w->tgroup, kb_plan_str(w->a->plan, g->name))) {
-            struct kb_error err = {0};
-            (void) kb_fail(&err, KB_E_NOMEM, "new group");
-            fail_run(w->a, &err);
-        } else {
-            w->a->target->groups[w->tgroup].listed = true; /* the next snapshot knows it */
-        }
+    r->halved = write->too_large && !r->create && scim_patch_halve(&w->limits, &r->slice);
+    count_write(w->a, write, r->halved);
+    if (r->create && write->ok)
+        take_group(w, write->id);
+    if (r->halved) { /* nothing of it was done: its members go in smaller requests */
+        w->removes_sent = r->slice.remove_start;
+        w->adds_sent = r->slice.add_start;
     }
-    if (!write->ok)
-        work_drop_rest(w, write->detail[0] ? write->detail : "an earlier request of this group failed");
-    else
+    if (write->ok || r->halved)
         send_next(w);
+    else
+        work_drop_rest(w, write->detail[0] ? write->detail : "an earlier request of this group failed");
 }
 
 static int
 send_create(struct work *w, struct work_request *r, struct kb_error *err)
 {
     const char *name = kb_plan_str(w->a->plan, w->a->plan->groups[w->group].name);
+    r->create = true;
     int e = work_intent(w, r, err);
     return e < 0 ? e : scim_create_group(w->a->scim, name, on_write, w, err);
 }
@@ -97,9 +109,8 @@ static int
 send_patch(struct work *w, struct work_request *r, struct kb_error *err)
 {
     KB_CLEANUP(kb_buf) struct kb_buf body = KB_BUF_INIT(1 << 20);
-    size_t number = w->next - (w->requests[0].create ? 1 : 0);
-    int e =
-        scim_patch_body(w->remove_ids, w->remove_len, w->add_ids, w->add_len, number, &body, &r->slice, err);
+    r->slice = scim_patch_next(w->removes_sent, w->remove_len, w->adds_sent, w->add_len, &w->limits);
+    int e = scim_patch_slice(w->remove_ids, w->add_ids, &r->slice, &w->limits, &body, err);
     if (e >= 0)
         e = scim_patch_check(kb_buf_str(&body), body.len, r->slice.remove_len, r->slice.add_len, err);
     if (e >= 0)
@@ -116,7 +127,8 @@ static void
 send_next(struct work *w)
 {
     struct apply *a = w->a;
-    if (w->next >= w->requests_len) {
+    bool create = w->create && !w->requests_len;
+    if (!create && w->removes_sent == w->remove_len && w->adds_sent == w->add_len) {
         w->ended = true;
         return;
     }
@@ -126,9 +138,14 @@ send_next(struct work *w)
         return;
     }
     struct kb_error err = {0};
-    struct work_request *r = &w->requests[w->next];
-    int e = r->create ? send_create(w, r, &err) : send_patch(w, r, &err);
-    w->next++;
+    int e = 0;
+    if (!kb_grow(&w->requests, &w->requests_cap, w->requests_len + 1, sizeof(*w->requests), 1 << 24))
+        e = kb_fail(&err, KB_E_NOMEM, "a write");
+    if (e >= 0) {
+        struct work_request *r = &w->requests[w->requests_len++];
+        *r = (struct work_request){0};
+        e = create ? send_create(w, r, &err) : send_patch(w, r, &err);
+    }
     if (e < 0) {
         work_drop_rest(w, err.msg);
         fail_run(a, &err);
@@ -181,7 +198,7 @@ start(struct work *w, struct kb_error *err)
     int e = check_scope(w, err);
     if (e < 0)
         return e;
-    if (w->requests[0].create) {
+    if (w->create) {
         send_next(w);
         return 0;
     }
@@ -207,7 +224,8 @@ make_works(struct apply *a, struct work **ret, size_t *ret_len, struct kb_error 
         if (e < 0)
             break;
         bool create_held = g->create && g->state != KB_OP_READY;
-        if (create_held || works[n].requests_len == 0)
+        bool nothing = !g->create && !works[n].add_len && !works[n].remove_len;
+        if (create_held || nothing)
             work_done(&works[n]);
         else
             n++;

@@ -80,7 +80,9 @@ why_frozen(struct kb_plan_work *work, struct kb_plan_job *job, char buf[NOTE_SIZ
     }
     group = &target->groups[job->group];
     if (group->local && strcmp(kb_target_str(target, target->level), "workspace") != 0)
-        return "wrong level: a group of one workspace";
+        return "wrong level: a group of one workspace; use level = \"workspace\"";
+    if (group->account && !strcmp(kb_target_str(target, target->level), "workspace"))
+        return "wrong level: a group of the account; use level = \"account\" or \"workspace_proxy\"";
     if (group->external_id && !job->rule->adopt_external)
         return "owned by another provisioner";
     return bad_members(target, group, buf);

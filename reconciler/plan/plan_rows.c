@@ -59,6 +59,52 @@ dropped_by_guard(struct kb_plan_work *work, struct kb_plan_job *job, uint32_t pr
     return true;
 }
 
+struct kb_stuck *
+kb_stuck_find(struct kb_stuck *stuck, size_t len, const char *group_id, const char *key)
+{
+    size_t low = 0, high = len;
+
+    while (low < high) {
+        size_t mid = low + (high - low) / 2;
+        int c = strcmp(stuck[mid].group_id, group_id);
+        if (!c)
+            c = strcmp(stuck[mid].key, key);
+        if (!c)
+            return &stuck[mid];
+        if (c < 0)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return NULL;
+}
+
+/* Three runs in a row the server took it and did not do it: tried once a day, and listed in between. */
+static bool
+is_stuck(struct kb_plan_work *work, const struct kb_plan_job *job, const struct row *row, enum kb_op what,
+         char note[192])
+{
+    const struct kb_target *target = work->in->target;
+    char key[KB_STUCK_KEY_SIZE], time[KB_TIME_SIZE];
+    struct kb_stuck *s;
+
+    if (!work->in->stuck_len || job->group == KB_NONE)
+        return false;
+    (void) snprintf(key, sizeof(key), "%c%.30s", what == KB_OP_ADD ? '+' : '-',
+                    kb_target_str(target, target->principals[row->principal].id));
+    s = kb_stuck_find(work->in->stuck, work->in->stuck_len,
+                      kb_target_str(target, target->groups[job->group].id), key);
+    if (!s)
+        return false;
+    s->met = true;
+    if (s->runs < KB_STUCK_RUNS || work->in->at_s - s->last_try_s >= KB_STUCK_AGAIN_S)
+        return false;
+    (void) snprintf(note, 192, "%s in %lld runs without effect; tried again after %s",
+                    what == KB_OP_ADD ? "added" : "removed", (long long) s->runs,
+                    kb_time_format(s->last_try_s + KB_STUCK_AGAIN_S, time));
+    return true;
+}
+
 static int
 add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row, enum kb_op what,
        enum kb_cause cause, uint32_t user)
@@ -68,6 +114,7 @@ add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row
     struct kb_plan_op op = {.op = (uint8_t) what,
                             .cause = (uint8_t) cause,
                             .kind = work->in->target->principals[row->principal].kind};
+    char note[192];
 
     if (dropped_by_guard(work, job, row->principal))
         return 0;
@@ -75,6 +122,8 @@ add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row
         plan->summary.removals_left_out++;
         return 0;
     }
+    if (is_stuck(work, job, row, what, note))
+        return leave(work, job, row, KB_LEFT_STUCK, note);
     op.id = kb_plan_principal_text(work, row->principal, KB_PART_ID);
     op.name = row_name(work, row);
     op.display = kb_plan_principal_text(work, row->principal, KB_PART_DISPLAY);

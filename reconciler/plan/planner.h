@@ -20,6 +20,21 @@ struct kb_exception {
     const char *reason;
 };
 
+/* An operation that the server accepted in so many runs in a row and did not do. */
+#define KB_STUCK_RUNS 3
+#define KB_STUCK_AGAIN_S 86400
+#define KB_STUCK_KEY_SIZE 32
+
+struct kb_stuck {
+    char *group_id;
+    char key[KB_STUCK_KEY_SIZE]; /* '+' or '-', then the principal's id */
+    int64_t runs, last_try_s;
+    bool met; /* set by kb_plan_make: the plan still wants it */
+};
+
+/* Sorted by group id, then key, bytewise. NULL: none. */
+struct kb_stuck *kb_stuck_find(struct kb_stuck *stuck, size_t len, const char *group_id, const char *key);
+
 struct kb_plan_input {
     const struct kb_rules *rules;
     const struct kb_scope *scope;
@@ -31,6 +46,8 @@ struct kb_plan_input {
     const char *applied_rules_digest; /* of the last successful run, "" none */
     const struct kb_exception *exceptions;
     size_t exceptions_len;
+    struct kb_stuck *stuck;
+    size_t stuck_len;
     /* Selectors: what they leave out is neither planned nor frozen. NULL: all. */
     const struct kb_strings *groups; /* globs over displayName */
     const struct kb_strings

@@ -121,6 +121,50 @@ test_slices(void **state)
                      -KB_E_BUG); /* no such request */
 }
 
+/* "Too large": operations are halved before members, and one operation for one member cannot be made smaller. Whatever the limits,
+ * the slices carry each id once. */
+static void
+test_halves(void **state)
+{
+    static const struct {
+        size_t remove_len, add_len;
+        struct scim_limits limits, after;
+        bool smaller;
+    } CASES[] = {
+        {0, 120, {50, 50}, {1, 50}, true}, {0, 50, {1, 50}, {1, 25}, true},   {0, 3, {1, 50}, {1, 1}, true},
+        {0, 1, {50, 50}, {50, 50}, false}, {1, 0, {50, 50}, {50, 50}, false}, {2, 0, {50, 50}, {1, 50}, true},
+        {1, 1, {50, 50}, {1, 50}, true},   {12, 30, {50, 50}, {6, 50}, true}, {0, 5, {50, 1}, {2, 1}, true},
+    };
+
+    (void) state;
+
+    for (size_t i = 0; i < KB_LEN(CASES); i++) {
+        struct scim_limits limits = CASES[i].limits;
+        struct scim_slice slice = scim_patch_next(0, CASES[i].remove_len, 0, CASES[i].add_len, &limits);
+        if (scim_patch_halve(&limits, &slice) != CASES[i].smaller || limits.ops != CASES[i].after.ops ||
+            limits.members != CASES[i].after.members)
+            fail_msg("case %zu: %zu operations, %zu members", i, limits.ops, limits.members);
+    }
+    for (size_t ops = 1; ops <= 50; ops += 7)
+        for (size_t members = 1; members <= 50; members += 7) {
+            const struct scim_limits limits = {ops, members};
+            size_t removed = 0, added = 0;
+            while (removed < 60 || added < 120) {
+                KB_CLEANUP(kb_buf) struct kb_buf body = KB_BUF_INIT(1 << 20);
+                struct kb_error err = {0};
+                struct scim_slice slice = scim_patch_next(removed, 60, added, 120, &limits);
+                assert_int_equal(scim_patch_slice(removes, adds, &slice, &limits, &body, &err), 0);
+                assert_int_equal(
+                    scim_patch_check(kb_buf_str(&body), body.len, slice.remove_len, slice.add_len, &err), 0);
+                assert_true(count(kb_buf_str(&body), "\"op\":") <= ops);
+                assert_int_equal(slice.remove_start, removed);
+                assert_int_equal(slice.add_start, added);
+                removed += slice.remove_len;
+                added += slice.add_len;
+            }
+        }
+}
+
 static void
 test_bad_ids(void **state)
 {
@@ -319,9 +363,10 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_golden),       cmocka_unit_test(test_slices),
-        cmocka_unit_test(test_bad_ids),      cmocka_unit_test(test_check),
-        cmocka_unit_test(test_check_limits), cmocka_unit_test(test_check_flips),
+        cmocka_unit_test(test_golden),      cmocka_unit_test(test_slices),
+        cmocka_unit_test(test_halves),      cmocka_unit_test(test_bad_ids),
+        cmocka_unit_test(test_check),       cmocka_unit_test(test_check_limits),
+        cmocka_unit_test(test_check_flips),
     };
     return cmocka_run_group_tests(tests, make_ids, NULL);
 }

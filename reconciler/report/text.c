@@ -96,8 +96,21 @@ head(const struct text *t)
 
 /* ---- groups ---- */
 
+/* Why, and what became of it or will. */
 static void
-person(const struct text *t, const struct kb_plan_op *op)
+why(const struct text *t, const struct kb_plan_op *op, struct kb_buf *b)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf state = KB_BUF_INIT(4096);
+    view_reason(t->plan, op, b);
+    if (!view_held_by_run(t->plan, op))
+        view_state(t->plan, op, t->opts->applied, &state);
+    if (state.len)
+        kb_buf_addf(b, "  [%s]", kb_buf_str(&state));
+}
+
+/* `common`: the group's head has said why, for all of them. */
+static void
+person(const struct text *t, const struct kb_plan_op *op, bool common)
 {
     const struct kb_plan *p = t->plan;
     bool mask = t->opts->mask_users;
@@ -112,13 +125,10 @@ person(const struct text *t, const struct kb_plan_op *op)
     kb_buf_addc(t->b, '<');
     view_name(kb_plan_str(p, op->name), mask, t->b);
     kb_buf_addc(t->b, '>');
-    pad(t, name_from, 48);
-    view_reason(p, op, t->b);
-    KB_CLEANUP(kb_buf) struct kb_buf state = KB_BUF_INIT(4096);
-    if (!view_held_by_run(p, op))
-        view_state(p, op, t->opts->applied, &state);
-    if (state.len)
-        kb_buf_addf(t->b, "  [%s]", kb_buf_str(&state));
+    if (!common) {
+        pad(t, name_from, 48);
+        why(t, op, t->b);
+    }
     if (t->opts->verbose)
         kb_buf_addf(t->b, "  id %s source %s", kb_plan_str(p, op->id),
                     op->source_id ? kb_plan_str(p, op->source_id) : "-");
@@ -162,15 +172,35 @@ group_head(const struct text *t, const struct kb_plan_group *g)
     }
 }
 
+/* Three or more people, one sign, one reason: said once. */
+static bool
+one_reason(const struct text *t, const struct kb_plan_group *g)
+{
+    KB_CLEANUP(kb_buf) struct kb_buf first = KB_BUF_INIT(8192);
+    const struct kb_plan_op *ops = t->plan->ops + g->ops_start;
+    if (g->ops_len < 3)
+        return false;
+    why(t, &ops[0], &first);
+    for (uint32_t i = 1; i < g->ops_len; i++) {
+        KB_CLEANUP(kb_buf) struct kb_buf other = KB_BUF_INIT(8192);
+        why(t, &ops[i], &other);
+        if (ops[i].op != ops[0].op || strcmp(kb_buf_str(&first), kb_buf_str(&other)) != 0)
+            return false;
+    }
+    kb_buf_addf(t->b, "      all %u: %s\n", g->ops_len, kb_buf_str(&first));
+    return true;
+}
+
 static void
 group(const struct text *t, const struct kb_plan_group *g)
 {
     group_head(t, g);
+    bool common = one_reason(t, g);
     uint32_t shown = g->ops_len;
     if (t->opts->people_max && shown > t->opts->people_max)
         shown = t->opts->people_max;
     for (uint32_t i = 0; i < shown; i++)
-        person(t, &t->plan->ops[g->ops_start + i]);
+        person(t, &t->plan->ops[g->ops_start + i], common);
     if (shown < g->ops_len)
         kb_buf_addf(t->b, "      and %u more; -v shows all, --format json too\n", g->ops_len - shown);
 }

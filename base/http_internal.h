@@ -67,7 +67,7 @@ struct kb_http_job {
     char *content_type;
     size_t body_size;
     enum kb_http_class class;
-    bool replay, write;
+    bool replay, write, once;
     kb_http_begin_fn on_begin;
     kb_http_data_fn on_data;
     kb_http_reply_fn on_reply;

@@ -146,6 +146,8 @@ try_again(struct kb_http_job *job, bool stale)
     struct kb_http *http = peer->http;
     int status = job->answer->status;
     bool limited = job->error.code == KB_OK && status == 429;
+    if (job->once && !stale) /* a kept connection that had died was no answer */
+        return false;
     /* A 401 belongs to the token, not to this request. */
     if (job->tries - (job->renewed ? 1 : 0) >= http->tries)
         return false;

@@ -447,9 +447,9 @@ get_reply(void *userdata, const struct kb_http_reply *reply)
     call_free(call);
 }
 
-int
-kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_reply, void *userdata,
-              struct kb_error *err)
+static int
+get_target(struct kc *kc, const char *target, uint32_t row, bool once, kc_reply_fn on_reply, void *userdata,
+           struct kb_error *err)
 {
     struct kc_call *call = call_new(kc);
 
@@ -463,6 +463,7 @@ kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_re
                                       .target = target,
                                       .class = KB_HTTP_GET,
                                       .front = true,
+                                      .once = once,
                                       .on_reply = get_reply,
                                       .userdata = call};
     if (call->what && kb_http_submit(kc->peer, &request, err) >= 0)
@@ -474,13 +475,34 @@ kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_re
 }
 
 int
-kc_get(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, kc_reply_fn on_reply, void *userdata,
-       struct kb_error *err)
+kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_reply, void *userdata,
+              struct kb_error *err)
+{
+    return get_target(kc, target, row, false, on_reply, userdata, err);
+}
+
+static int
+get(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, bool once, kc_reply_fn on_reply,
+    void *userdata, struct kb_error *err)
 {
     KB_CLEANUP(kb_buf) struct kb_buf target = KB_BUF_INIT(KC_TARGET_SIZE);
 
     if (!kc_endpoint_build(&target, kc->realm_name, endpoint))
         return target.failed ? no_memory(err)
                              : kb_fail(err, KB_E_BUG, "a path of Keycloak's that cannot be written");
-    return kc_get_target(kc, kb_buf_str(&target), row, on_reply, userdata, err);
+    return get_target(kc, kb_buf_str(&target), row, once, on_reply, userdata, err);
+}
+
+int
+kc_get(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, kc_reply_fn on_reply, void *userdata,
+       struct kb_error *err)
+{
+    return get(kc, endpoint, row, false, on_reply, userdata, err);
+}
+
+int
+kc_get_once(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, kc_reply_fn on_reply,
+            void *userdata, struct kb_error *err)
+{
+    return get(kc, endpoint, row, true, on_reply, userdata, err);
 }

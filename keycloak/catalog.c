@@ -435,7 +435,8 @@ kc_read_catalog(struct kc *kc, struct kb_error *err)
     kc->realm->client_composites_unread = !kc->with_clients;
     kc->catalog_open += 3;
     if (kc_list_submit(kc, &groups_list, 0, false, err) < 0 ||
-        kc_list_submit(kc, &roles_list, 0, false, err) < 0 || count_submit(kc, err) < 0)
+        kc_list_submit(kc, &roles_list, 0, false, err) < 0 || count_submit(kc, err) < 0 ||
+        kc_directories_submit(kc, err) < 0)
         return -(int) err->code;
     if (kc->with_clients) {
         kc->catalog_open++;

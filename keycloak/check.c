@@ -72,11 +72,6 @@ step(struct kc_check *check)
         return;
     kc_ids_sort(check->role_ids, &check->role_ids_len);
     kc_ids_sort(check->group_ids, &check->group_ids_len);
-    if (check->user != KB_NONE && check->kc->realm->users[check->user].directory &&
-        (check->roles_known || check->groups_known)) {
-        check->roles_known = check->groups_known = false;
-        doubt(check, "the user belongs to a directory, and nothing shows that it is up");
-    }
     check->on_done(check->userdata, check);
 }
 
@@ -136,6 +131,36 @@ ask(struct kc_check *check, const struct kc_endpoint *endpoint, enum kc_row_kind
 }
 
 static void
+count_reply(struct kc_call *call, const struct kb_http_reply *reply)
+{
+    struct kc_check *check = call->userdata;
+    struct kb_error err = {0};
+    char note[KC_NOTE_SIZE];
+
+    if (reply->error->code != KB_OK || reply->status != 200) {
+        (void) kc_judge(call->kc, call->what, "view-users", reply, note);
+        doubt(check, note);
+    } else if (kc_decode_group_count(reply->body, reply->body_size, &check->groups_count, &err) < 0) {
+        (void) snprintf(note, sizeof(note), "%.200s: %s", call->what, err.msg);
+        doubt(check, note);
+    }
+    step(check);
+}
+
+static void
+ask_count(struct kc_check *check)
+{
+    struct kb_error err = {0};
+
+    check->open++;
+    if (kc_get(check->kc, &(struct kc_endpoint){{"users", check->user_id, "groups", "count"}, NULL}, 0,
+               count_reply, check, &err) >= 0)
+        return;
+    doubt(check, err.msg);
+    check->open--;
+}
+
+static void
 ask_all(struct kc_check *check)
 {
     const char *id = check->user_id;
@@ -149,6 +174,8 @@ ask_all(struct kc_check *check)
             &(struct kc_endpoint){{"users", id, "role-mappings", "clients", check->clients[i], "composite"},
                                   NULL},
             KC_ROW_ROLE);
+    if (check->kc->realm->users[check->user].directory)
+        ask_count(check);
 }
 
 static void
@@ -163,10 +190,7 @@ judge_enabled(struct kc_check *check)
         doubt(check, "the user is locked out, which is no decision");
     else if (user->flags & KB_USER_DISABLED_STORED)
         check->enabled = KC_HAS_NOT;
-    else if (user->directory)
-        doubt(check,
-              "the user is shown disabled, but belongs to a directory, and nothing shows that it is up");
-    else
+    else if (!user->directory) /* of a directory: whoever knows its witness decides */
         doubt(check, "the user is shown disabled, but is not in the list of disabled users");
 }
 
@@ -182,7 +206,9 @@ user_reply(struct kc_call *call, const struct kb_http_reply *reply)
         check->exists = KC_HAS;
         check->user = user;
         judge_enabled(check);
-        if (check->enabled == KC_HAS)
+        /* A directory's "disabled" is an answer like the others. */
+        if (check->enabled == KC_HAS || (check->enabled == KC_UNKNOWN && !check->locked_out &&
+                                         check->kc->realm->users[user].directory))
             ask_all(check);
         break;
     case KB_READ_GONE:
@@ -211,7 +237,7 @@ kc_check_user(struct kc *kc, struct kc_check *check, const char *const *clients,
     check->kc = kc;
     check->clients = clients;
     check->clients_len = clients_len;
-    check->user = KB_NONE;
+    check->user = check->groups_count = KB_NONE;
     check->exists = check->enabled = KC_UNKNOWN;
     check->locked_out = check->roles_known = check->groups_known = false;
     check->note[0] = '\0';

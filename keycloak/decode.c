@@ -245,6 +245,46 @@ kc_decode_client(const struct json_object *obj, struct kc_client_row *ret, struc
 }
 
 int
+kc_decode_component(const struct json_object *obj, struct kc_component_row *ret, struct kb_error *err)
+{
+    const struct json_object *config = NULL, *enabled = NULL;
+    const char *word;
+
+    *ret = (struct kc_component_row){0};
+    if (get_id(obj, "id", KB_JSON_REQUIRED, &ret->id, err) < 0 ||
+        get_text(obj, "name", KB_JSON_REQUIRED, &ret->name, err) < 0 ||
+        kb_json_obj(obj, "", "config", KB_JSON_OPTIONAL, &config, err) < 0 ||
+        (config && kb_json_arr(config, "config", "enabled", KB_JSON_OPTIONAL, &enabled, err) < 0))
+        return -(int) err->code;
+    if (!enabled || json_object_array_length(enabled) == 0)
+        return 0;
+    word = json_object_get_string(json_object_array_get_idx(enabled, 0));
+    ret->off = !word || strcmp(word, "true") != 0;
+    return 0;
+}
+
+static int
+ignore(void *userdata, size_t index, const struct json_object *element, struct kb_error *err)
+{
+    (void) userdata;
+    (void) index;
+    (void) element;
+    (void) err;
+    return 0;
+}
+
+int
+kc_decode_credentials(const char *body, size_t size, struct kb_error *err)
+{
+    KB_CLEANUP(kb_json_array) struct kb_json_array *array = NULL;
+
+    if (kb_json_array_new(NULL, (size_t) 1024 * 1024, ignore, NULL, &array, err) < 0 ||
+        kb_json_array_feed(array, body, size, err) < 0 || kb_json_array_end(array, NULL, NULL, err) < 0)
+        return -(int) err->code;
+    return 0;
+}
+
+int
 kc_decode_group_count(const char *body, size_t size, uint32_t *ret, struct kb_error *err)
 {
     KB_CLEANUP(json) struct json_object *obj = NULL;

@@ -70,9 +70,20 @@ struct kc_client_row {
 /* Reads nothing else: the row may hold the client's secret. */
 int kc_decode_client(const struct json_object *obj, struct kc_client_row *ret, struct kb_error *err);
 
+/* A user directory (user storage provider). Reads nothing else: the row may hold secrets. */
+struct kc_component_row {
+    const char *id, *name;
+    bool off; /* config.enabled is "false": its people are shown disabled and without groups */
+};
+
+int kc_decode_component(const struct json_object *obj, struct kc_component_row *ret, struct kb_error *err);
+
+/* GET /users/{id}/credentials: nothing in it is wanted but that it is an array. */
+int kc_decode_credentials(const char *body, size_t size, struct kb_error *err);
+
 /* ---- whole answers: a list while it arrives, and one object ---- */
 
-enum kc_row_kind { KC_ROW_USER, KC_ROW_ROLE, KC_ROW_GROUP, KC_ROW_CLIENT };
+enum kc_row_kind { KC_ROW_USER, KC_ROW_ROLE, KC_ROW_GROUP, KC_ROW_CLIENT, KC_ROW_COMPONENT };
 
 struct kc_row {
     enum kc_row_kind kind;
@@ -83,6 +94,7 @@ struct kc_row {
         struct kc_role_row role;
         struct kc_group_row group;
         struct kc_client_row client;
+        struct kc_component_row component;
     };
 };
 

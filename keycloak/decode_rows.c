@@ -9,6 +9,7 @@ static const size_t element_max[] = {
     [KC_ROW_ROLE] = 256 * 1024,
     [KC_ROW_GROUP] = 1024 * 1024,
     [KC_ROW_CLIENT] = 4 * 1024 * 1024,
+    [KC_ROW_COMPONENT] = 1024 * 1024,
 };
 
 struct kc_rows {
@@ -38,6 +39,10 @@ give(const struct kc_row_opts *opts, const struct json_object *obj, struct kb_er
     case KC_ROW_CLIENT:
         r = kc_decode_client(obj, &row.client, err);
         row.id = row.client.id;
+        break;
+    case KC_ROW_COMPONENT:
+        r = kc_decode_component(obj, &row.component, err);
+        row.id = row.component.id;
         break;
     }
     return r < 0 ? r : opts->fn(opts->userdata, &row, err);

@@ -2,8 +2,8 @@
  *
  * Why:    the reader is one small machine in several files: state.c makes it and says what went wrong with
  * the whole, call.c sends one request and judges its answer, catalog.c reads roles and groups, clients.c
- * client roles, lists.c holders and members, users.c single users, check.c and find.c prove things at apply
- * time. Owns:   struct kc owns its calls; a call is freed after its last reply, or with the kc when the loop
+ * client roles, lists.c holders and members, users.c single users, witness.c directories, check.c, again.c
+ * and find.c prove things at apply time. Owns:   struct kc owns its calls; a call is freed after its last reply, or with the kc when the loop
  * ended before. Rows of the realm are named by index, since the arrays move.
  */
 #ifndef KB_KEYCLOAK_INTERNAL_H
@@ -27,6 +27,23 @@ struct kc_grant {
 struct kc_client {
     kb_text id, client_id;
     struct kb_read read; /* its roles */
+};
+
+#define KC_WITNESSES_MAX 5
+
+/* Who can be asked about a directory; parallel to realm->directories. */
+struct kc_witness {
+    kb_text users[KC_WITNESSES_MAX];
+    unsigned len, next;
+    bool before;   /* a good answer came before the lists */
+    bool answered; /* the last asking had a good answer */
+};
+
+struct kc_again {
+    struct kb_u32s users;
+    struct kb_read read;
+    uint32_t row;
+    bool role;
 };
 
 struct kc_call;
@@ -63,6 +80,11 @@ struct kc {
     /* After the lists. */
     struct kb_read users_count_read, users_probe_read;
     struct kb_u32s stored; /* user * 2 + locked out */
+
+    struct kc_witness *witnesses;
+    size_t witnesses_cap;
+    struct kc_again *again;
+    size_t again_len, again_cap;
 };
 
 /* One kind of list. */
@@ -108,6 +130,9 @@ int kc_list_submit(struct kc *kc, const struct kc_list *list, uint32_t row, bool
 void kc_list_follow(struct kc *kc, const struct kc_list *list, uint32_t row);
 int kc_get(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, kc_reply_fn on_reply,
            void *userdata, struct kb_error *err);
+/* As kc_get; the first answer counts. */
+int kc_get_once(struct kc *kc, const struct kc_endpoint *endpoint, uint32_t row, kc_reply_fn on_reply,
+                void *userdata, struct kb_error *err);
 int kc_get_target(struct kc *kc, const char *target, uint32_t row, kc_reply_fn on_reply, void *userdata,
                   struct kb_error *err);
 /* What an answer that is not a good 200 means, and in words. Notes what is fatal for the whole reading. */
@@ -148,6 +173,13 @@ bool kc_client_grant_named(const struct kc *kc, uint32_t role);
 /* ---- lists.c ---- */
 
 void kc_lists_step(struct kc *kc);
+void kc_holders_endpoint(const struct kc *kc, uint32_t role, struct kc_endpoint *ret);
+void kc_members_endpoint(const struct kc *kc, uint32_t group, struct kc_endpoint *ret);
+
+/* ---- witness.c ---- */
+
+/* With the catalog: the directories' names, and what can be asked before the lists. */
+int kc_directories_submit(struct kc *kc, struct kb_error *err);
 
 /* ---- users.c ---- */
 

@@ -42,11 +42,10 @@ holders_read(struct kc_call *call)
     return &call->kc->realm->roles[call->row].holders_read;
 }
 
-static void
-holders_endpoint(const struct kc_call *call, struct kc_endpoint *ret)
+void
+kc_holders_endpoint(const struct kc *kc, uint32_t index, struct kc_endpoint *ret)
 {
-    const struct kc *kc = call->kc;
-    const struct kb_role *role = &kc->realm->roles[call->row];
+    const struct kb_role *role = &kc->realm->roles[index];
 
     if (role->client_role)
         *ret = (struct kc_endpoint){
@@ -54,6 +53,12 @@ holders_endpoint(const struct kc_call *call, struct kc_endpoint *ret)
             representation(kc)};
     else
         *ret = (struct kc_endpoint){{"roles", kc_str(kc, role->name), "users"}, representation(kc)};
+}
+
+static void
+holders_endpoint(const struct kc_call *call, struct kc_endpoint *ret)
+{
+    kc_holders_endpoint(call->kc, call->row, ret);
 }
 
 static void
@@ -94,13 +99,17 @@ members_read(struct kc_call *call)
     return &call->kc->realm->groups[call->row].members_read;
 }
 
+void
+kc_members_endpoint(const struct kc *kc, uint32_t group, struct kc_endpoint *ret)
+{
+    *ret = (struct kc_endpoint){{"groups", kc_str(kc, kc->realm->groups[group].id), "members"},
+                                representation(kc)};
+}
+
 static void
 members_endpoint(const struct kc_call *call, struct kc_endpoint *ret)
 {
-    const struct kc *kc = call->kc;
-
-    *ret = (struct kc_endpoint){{"groups", kc_str(kc, kc->realm->groups[call->row].id), "members"},
-                                representation(kc)};
+    kc_members_endpoint(call->kc, call->row, ret);
 }
 
 static void
@@ -290,4 +299,27 @@ kc_read_lists(struct kc *kc, struct kb_error *err)
         return -(int) err->code;
     }
     return 0;
+}
+
+int
+kc_reread_lists(struct kc *kc, struct kb_error *err)
+{
+    struct kb_realm *realm = kc->realm;
+
+    for (uint32_t i = 0; i < realm->directories_len; i++)
+        kc->witnesses[i].before = kc->witnesses[i].answered;
+    for (uint32_t i = 0; i < realm->roles_len; i++) {
+        struct kb_role *role = &realm->roles[i];
+        if (!role->wanted || role->holders_read.status == KB_READ_DENIED)
+            continue;
+        role->holders_read = (struct kb_read){.count = KB_NONE};
+        role->holders.len = 0;
+    }
+    for (uint32_t i = 0; i < realm->groups_len; i++) {
+        if (!realm->groups[i].wanted)
+            continue;
+        realm->groups[i].members_read = (struct kb_read){.count = KB_NONE};
+        realm->groups[i].members.len = 0;
+    }
+    return kc_read_lists(kc, err);
 }

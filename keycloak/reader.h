@@ -40,6 +40,29 @@ int kc_read_catalog(struct kc *kc, struct kb_error *err);
  * account in them when service_attribute is set. */
 int kc_read_lists(struct kc *kc, struct kb_error *err);
 
+/* The lists a second time, in place of the first: after a good answer of the witnesses (kc_witness), so that a
+ * directory whose people nobody knew before has been asked before them. */
+int kc_reread_lists(struct kc *kc, struct kb_error *err);
+
+/* ---- directories (interface, "Directories") ---- */
+
+/* Before the catalog: somebody of a directory whom the ledger remembers ("" : as the id says), to be asked
+ * before the lists are read. */
+int kc_witness_know(struct kc *kc, const char *user_id, const char *directory, struct kb_error *err);
+
+/* Asks a user of each directory that is known and not down: GET /users/{id}/credentials, which asks the
+ * directory itself each time. To be called when no other request of the reader is open, after each piece of
+ * reading that is to be believed; then run the loop. A directory is up when this answer and the one before the
+ * lists were good; any other answer than 200 or "no such user": down for the rest of the run. */
+int kc_witness(struct kc *kc, struct kb_error *err);
+
+/* A second reading for a proof, kept apart from the realm's: holders of a role or members of a group. Each list
+ * is read once until kc_again_forget. */
+int kc_again_read(struct kc *kc, bool role, uint32_t row, struct kb_error *err);
+/* NULL: not read, or not completely. */
+const struct kb_u32s *kc_again(const struct kc *kc, bool role, uint32_t row);
+void kc_again_forget(struct kc *kc);
+
 /* GET /users/{id} for each id: sets the user's row, flags and KB_USER_LOOKED_UP, or KB_USER_GONE for
  * Keycloak's own 404. */
 int kc_lookup_user(struct kc *kc, const char *id, struct kb_error *err);
@@ -61,6 +84,8 @@ struct kc_check {
     /* Names and ids that Keycloak says the user has now. Filled by the two endpoints; owned by the check
      * (kc_check_done). */
     bool roles_known, groups_known;
+    uint32_t groups_count; /* people of a directory: GET /users/{id}/groups/count, which asks the directory;
+                              KB_NONE unknown */
     char **role_ids;
     size_t role_ids_len;
     char **group_ids;
@@ -79,8 +104,8 @@ struct kc_check {
 /* GET /users/{id}, then (when it exists and is enabled) /users/{id}/role-mappings/realm/composite and
  * /users/{id}/groups, and for each client uuid in `clients` (borrowed until on_done)
  * /users/{id}/role-mappings/clients/{uuid}/composite. `check` stays the caller's and must not move. The ids
- * come sorted bytewise. A user of a directory: what speaks against them stays unknown, since nothing here
- * proves that the directory is up (interface, "Directories"); the ids that were shown are there all the same.
+ * come sorted bytewise. For a user of a directory these are cached answers, which prove nothing by themselves
+ * (interface, "Directories"); they are asked for also when the user is shown disabled.
  * < 0: nothing was sent and on_done will not be called. */
 int kc_check_user(struct kc *kc, struct kc_check *check, const char *const *clients, size_t clients_len,
                   struct kb_error *err);

@@ -60,6 +60,9 @@ kc_free(struct kc *kc)
         return;
     kc_calls_free(kc);
     kb_u32s_done(&kc->stored);
+    kc_again_forget(kc);
+    free(kc->again);
+    free(kc->witnesses);
     free(kc->parents);
     free(kc->grants);
     free(kc->clients);

@@ -55,6 +55,8 @@ kb_realm_done(struct kb_realm *realm)
     free(realm->users);
     free(realm->roles);
     free(realm->groups);
+    free(realm->directories);
+    free(realm->directory_disabled);
     kb_index_done(&realm->user_by_id);
     kb_index_done(&realm->role_by_id);
     kb_index_done(&realm->group_by_id);

@@ -19,6 +19,8 @@ enum kb_user_flag {
     KB_USER_LOCKED_OUT = 1 << 4, /* attribute disabledReason: a lockout is not a decision */
     KB_USER_GONE = 1 << 5,       /* looked up by id: Keycloak's own 404 */
     KB_USER_LOOKED_UP = 1 << 6,  /* GET /users/{id} answered in this run: detail fields are set */
+    KB_USER_DISABLED_BELIEVED = 1 << 7, /* shown disabled by a directory that is up, for long enough: as good as
+                                           stored */
 };
 
 struct kb_user {
@@ -56,6 +58,29 @@ struct kb_realm_group {
     struct kb_read members_read;
 };
 
+/* A user directory behind the realm, and what its witness said: an answer that only a directory that is up can
+ * give, before and after the readings (interface.md section 3 "Directories"; keycloak-verified.md section 8).
+ */
+enum kb_directory_status {
+    KB_DIRECTORY_UNWITNESSED, /* nobody of it could be asked before and after */
+    KB_DIRECTORY_UP,
+    KB_DIRECTORY_DOWN, /* for the rest of the run */
+};
+
+struct kb_directory {
+    kb_text id;     /* of the component */
+    kb_text name;   /* 0: unknown */
+    kb_text note;   /* why it is not up; 0: nothing known */
+    uint8_t status; /* enum kb_directory_status */
+    bool listed;    /* among the components of the realm */
+};
+
+/* Somebody whom only the directory shows disabled. */
+struct kb_directory_disabled {
+    uint32_t user;
+    int64_t since_s; /* Unix seconds of the first complete reading that showed it */
+};
+
 struct kb_realm {
     struct kb_pool pool;
     kb_text issuer; /* base URL + /realms/NAME */
@@ -73,6 +98,14 @@ struct kb_realm {
     struct kb_read groups_read;    /* flat group list, against /groups/count */
     struct kb_read clients_read;   /* client roles, only when a rule needs them */
     struct kb_read disabled_read;  /* GET /users?enabled=false */
+    struct kb_directory *directories;
+    uint32_t directories_len;
+    size_t directories_cap;
+    struct kb_read directories_read;         /* GET /components */
+    struct kb_directory_disabled *directory_disabled; /* one target's memory, set before it is planned */
+    uint32_t directory_disabled_len;
+    size_t directory_disabled_cap;
+
     bool client_composites_unread; /* view-clients is missing: grants through client roles are invisible in
                                       lists */
 };
@@ -89,8 +122,21 @@ uint32_t kb_realm_group(const struct kb_realm *realm, const char *id);
 uint32_t kb_realm_user_add(struct kb_realm *realm, const char *id);
 uint32_t kb_realm_role_add(struct kb_realm *realm, const char *id);
 uint32_t kb_realm_group_add(struct kb_realm *realm, const char *id);
+uint32_t kb_realm_directory_add(struct kb_realm *realm, const char *id);
 bool kb_realm_role_set_name(struct kb_realm *realm, uint32_t role, const char *name,
                             bool client_role); /* keeps realm_role_by_name */
+
+uint32_t kb_realm_directory(const struct kb_realm *realm, const char *id);
+/* What speaks against people of this directory may be believed. */
+bool kb_realm_directory_up(const struct kb_realm *realm, const char *id);
+/* The realm has no such directory any more, as its complete list says. */
+bool kb_realm_directory_removed(const struct kb_realm *realm, const char *id);
+/* As people call it; the id when nothing else is known. */
+const char *kb_realm_directory_name(const struct kb_realm *realm, const char *id);
+/* Name of a directory of the realm that is not up, so that nobody's absence is certain; NULL: none. */
+const char *kb_realm_directory_doubt(const struct kb_realm *realm);
+/* Since when only the directory shows this user disabled; `now_s` when this is the first time. */
+int64_t kb_realm_directory_disabled_since(const struct kb_realm *realm, uint32_t user, int64_t now_s);
 
 static inline const char *
 kb_realm_str(const struct kb_realm *realm, kb_text text)

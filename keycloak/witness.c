@@ -1,0 +1,239 @@
+/* Is the directory up? Keycloak answers for one that is down as if everybody had left it, with 200
+ * (keycloak-verified.md section 8). GET /users/{id}/credentials is the one request that asks the directory each
+ * time, cached or not, and fails when it cannot. Source: interface.md section 3 "Directories";
+ * docs/decisions/0008. */
+#include "base/ban.h"
+
+#include "base/mem.h"
+#include "keycloak/internal.h"
+
+#define WITNESSES_MAX 1024
+
+static int ask(struct kc *kc, uint32_t row, struct kb_error *err);
+
+/* The directory's row, with room for its witnesses. KB_NONE: out of memory, or too many. */
+static uint32_t
+directory_row(struct kc *kc, const char *id)
+{
+    uint32_t row = kb_realm_directory(kc->realm, id);
+
+    if (row != KB_NONE)
+        return row;
+    row = kc->realm->directories_len;
+    if (!kb_grow(&kc->witnesses, &kc->witnesses_cap, (size_t) row + 1, sizeof(*kc->witnesses), WITNESSES_MAX))
+        return KB_NONE;
+    kc->witnesses[row] = (struct kc_witness){0};
+    return kb_realm_directory_add(kc->realm, id);
+}
+
+static int
+no_room(struct kb_error *err)
+{
+    return kb_fail(err, KB_E_NOMEM, "out of memory for the directories of the realm");
+}
+
+static void
+add_witness(struct kc_witness *w, kb_text user)
+{
+    for (unsigned i = 0; i < w->len; i++)
+        if (w->users[i] == user)
+            return;
+    if (w->len < KC_WITNESSES_MAX)
+        w->users[w->len++] = user;
+}
+
+int
+kc_witness_know(struct kc *kc, const char *user_id, const char *directory, struct kb_error *err)
+{
+    char component[KC_ID_SIZE];
+    kb_text text = 0;
+    uint32_t row;
+
+    if (!kc_id_valid(user_id))
+        return 0;
+    if (!*directory && !kc_id_component(user_id, component))
+        return 0; /* a local user */
+    row = directory_row(kc, *directory ? directory : component);
+    if (row == KB_NONE)
+        return no_room(err);
+    if (kc->witnesses[row].len == KC_WITNESSES_MAX)
+        return 0;
+    if (kc_text(kc, user_id, &text, err) < 0)
+        return -(int) err->code;
+    add_witness(&kc->witnesses[row], text);
+    return 0;
+}
+
+/* ---- answers ---- */
+
+static void
+down(struct kc *kc, uint32_t row, const char *note)
+{
+    struct kb_directory *d = &kc->realm->directories[row];
+    kb_text text = kb_pool_adds(&kc->realm->pool, note);
+
+    d->status = KB_DIRECTORY_DOWN;
+    d->note = text == KB_NONE ? 0 : text; /* the status says enough */
+    kc->witnesses[row].answered = kc->witnesses[row].before = false;
+}
+
+static void
+good(struct kc *kc, uint32_t row)
+{
+    struct kc_witness *w = &kc->witnesses[row];
+
+    w->answered = true;
+    if (!kc->catalog_done)
+        w->before = true;
+    else if (w->before)
+        kc->realm->directories[row].status = KB_DIRECTORY_UP;
+}
+
+/* call->row: the directory. */
+static void
+witness_reply(struct kc_call *call, const struct kb_http_reply *reply)
+{
+    struct kc *kc = call->kc;
+    uint32_t row = call->row;
+    bool catalog = !kc->catalog_done;
+    struct kb_error err = {0};
+    char note[KC_NOTE_SIZE];
+    enum kb_read_status status = KB_READ_COMPLETE;
+
+    if (reply->error->code != KB_OK || reply->status != 200) {
+        status = kc_judge(kc, call->what, "view-users", reply, note);
+    } else if (kc_decode_credentials(reply->body, reply->body_size, &err) < 0) {
+        (void) snprintf(note, sizeof(note), "%.200s: %s", call->what, err.msg);
+        status = KB_READ_FAILED;
+    }
+    if (kc->realm->directories[row].status == KB_DIRECTORY_DOWN) {
+        /* switched off, as its settings say */
+    } else if (status == KB_READ_COMPLETE) {
+        good(kc, row);
+    } else if (status == KB_READ_GONE) { /* this one is gone; ask another */
+        kc->witnesses[row].next++;
+        if (ask(kc, row, &err) < 0)
+            kc_fatal(kc, &err);
+    } else {
+        down(kc, row, note);
+    }
+    if (catalog)
+        kc_catalog_step(kc);
+}
+
+/* Nobody left to ask: nothing happens. */
+static int
+ask(struct kc *kc, uint32_t row, struct kb_error *err)
+{
+    struct kc_witness *w = &kc->witnesses[row];
+
+    w->answered = false;
+    if (w->next >= w->len)
+        return 0;
+    const struct kc_endpoint endpoint = {{"users", kc_str(kc, w->users[w->next]), "credentials"}, NULL};
+    if (kc_get_once(kc, &endpoint, row, witness_reply, NULL, err) < 0)
+        return -(int) err->code;
+    kc->catalog_open += !kc->catalog_done;
+    return 0;
+}
+
+/* ---- the directories by name ---- */
+
+static struct kb_read *
+directories_read(struct kc_call *call)
+{
+    return &call->kc->realm->directories_read;
+}
+
+static void
+directories_endpoint(const struct kc_call *call, struct kc_endpoint *ret)
+{
+    (void) call;
+    *ret = (struct kc_endpoint){{"components"}, "type=org.keycloak.storage.UserStorageProvider"};
+}
+
+static void
+directories_reset(struct kc_call *call)
+{
+    for (uint32_t i = 0; i < call->kc->realm->directories_len; i++)
+        call->kc->realm->directories[i].listed = false;
+}
+
+static int
+directories_entry(struct kc_call *call, const struct kc_row *row, struct kb_error *err)
+{
+    struct kc *kc = call->kc;
+    uint32_t index = directory_row(kc, row->id);
+
+    if (index == KB_NONE)
+        return no_room(err);
+    kc->realm->directories[index].listed = true;
+    if (row->component.off)
+        down(kc, index, "switched off in Keycloak, which then shows its people disabled");
+    return kc_text(kc, row->component.name, &kc->realm->directories[index].name, err);
+}
+
+static void
+directories_end(struct kc_call *call)
+{
+    kc_catalog_step(call->kc);
+}
+
+static const struct kc_list directories_list = {.kind = KC_ROW_COMPONENT,
+                                                .needs = "view-realm",
+                                                .read = directories_read,
+                                                .endpoint = directories_endpoint,
+                                                .reset = directories_reset,
+                                                .row = directories_entry,
+                                                .end = directories_end};
+
+int
+kc_directories_submit(struct kc *kc, struct kb_error *err)
+{
+    uint32_t known = kc->realm->directories_len;
+
+    kc->catalog_open++;
+    if (kc_list_submit(kc, &directories_list, 0, false, err) < 0)
+        return -(int) err->code;
+    for (uint32_t i = 0; i < known; i++)
+        if (ask(kc, i, err) < 0)
+            return -(int) err->code;
+    return 0;
+}
+
+/* ---- after a piece of reading ---- */
+
+/* People of the lists can be asked about their directories. */
+static int
+find_witnesses(struct kc *kc, struct kb_error *err)
+{
+    for (uint32_t i = 0; i < kc->realm->users_len; i++) {
+        const struct kb_user *user = &kc->realm->users[i];
+        if (!user->directory || !user->username || user->flags & KB_USER_GONE)
+            continue;
+        uint32_t row = directory_row(kc, kc_str(kc, user->directory));
+        if (row == KB_NONE)
+            return no_room(err);
+        if (kc->witnesses[row].next == kc->witnesses[row].len)
+            add_witness(&kc->witnesses[row], user->id);
+    }
+    return 0;
+}
+
+int
+kc_witness(struct kc *kc, struct kb_error *err)
+{
+    if (!kc->catalog_done)
+        return 0; /* nothing was read that could be believed */
+    if (find_witnesses(kc, err) < 0)
+        return -(int) err->code;
+    for (uint32_t i = 0; i < kc->realm->directories_len; i++) {
+        struct kb_directory *d = &kc->realm->directories[i];
+        if (d->status == KB_DIRECTORY_DOWN)
+            continue;
+        d->status = KB_DIRECTORY_UNWITNESSED; /* until the answer */
+        if (ask(kc, i, err) < 0)
+            return -(int) err->code;
+    }
+    return 0;
+}

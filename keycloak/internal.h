@@ -37,6 +37,7 @@ struct kc_witness {
     unsigned len, next;
     bool before;   /* a good answer came before the lists */
     bool answered; /* the last asking had a good answer */
+    bool off;      /* switched off in Keycloak, which then shows its people disabled and without groups */
 };
 
 struct kc_again {
@@ -180,6 +181,8 @@ void kc_members_endpoint(const struct kc *kc, uint32_t group, struct kc_endpoint
 
 /* With the catalog: the directories' names, and what can be asked before the lists. */
 int kc_directories_submit(struct kc *kc, struct kb_error *err);
+/* The one text of a directory's id, which is remembered. */
+int kc_directory_text(struct kc *kc, const char *id, kb_text *ret, struct kb_error *err);
 
 /* ---- users.c ---- */
 

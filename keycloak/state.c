@@ -111,9 +111,9 @@ set_directory(struct kc *kc, const struct kc_user_row *row, kb_text *directory, 
     char component[KC_ID_SIZE];
 
     if (row->federation)
-        return set_text(kc, row->federation, directory, err);
+        return kc_directory_text(kc, row->federation, directory, err);
     if (kc_id_component(row->id, component))
-        return set_text(kc, component, directory, err);
+        return kc_directory_text(kc, component, directory, err);
     return 0;
 }
 

@@ -43,6 +43,17 @@ add_witness(struct kc_witness *w, kb_text user)
 }
 
 int
+kc_directory_text(struct kc *kc, const char *id, kb_text *ret, struct kb_error *err)
+{
+    uint32_t row = directory_row(kc, id);
+
+    if (row == KB_NONE)
+        return no_room(err);
+    *ret = kc->realm->directories[row].id;
+    return 0;
+}
+
+int
 kc_witness_know(struct kc *kc, const char *user_id, const char *directory, struct kb_error *err)
 {
     char component[KC_ID_SIZE];
@@ -85,7 +96,7 @@ good(struct kc *kc, uint32_t row)
     w->answered = true;
     if (!kc->catalog_done)
         w->before = true;
-    else if (w->before)
+    else if (w->before && !w->off)
         kc->realm->directories[row].status = KB_DIRECTORY_UP;
 }
 
@@ -106,9 +117,7 @@ witness_reply(struct kc_call *call, const struct kb_http_reply *reply)
         (void) snprintf(note, sizeof(note), "%.200s: %s", call->what, err.msg);
         status = KB_READ_FAILED;
     }
-    if (kc->realm->directories[row].status == KB_DIRECTORY_DOWN) {
-        /* switched off, as its settings say */
-    } else if (status == KB_READ_COMPLETE) {
+    if (status == KB_READ_COMPLETE) {
         good(kc, row);
     } else if (status == KB_READ_GONE) { /* this one is gone; ask another */
         kc->witnesses[row].next++;
@@ -168,8 +177,7 @@ directories_entry(struct kc_call *call, const struct kc_row *row, struct kb_erro
     if (index == KB_NONE)
         return no_room(err);
     kc->realm->directories[index].listed = true;
-    if (row->component.off)
-        down(kc, index, "switched off in Keycloak, which then shows its people disabled");
+    kc->witnesses[index].off = row->component.off;
     return kc_text(kc, row->component.name, &kc->realm->directories[index].name, err);
 }
 
@@ -211,9 +219,9 @@ find_witnesses(struct kc *kc, struct kb_error *err)
         const struct kb_user *user = &kc->realm->users[i];
         if (!user->directory || !user->username || user->flags & KB_USER_GONE)
             continue;
-        uint32_t row = directory_row(kc, kc_str(kc, user->directory));
+        uint32_t row = kb_realm_directory(kc->realm, kc_str(kc, user->directory));
         if (row == KB_NONE)
-            return no_room(err);
+            return kb_fail(err, KB_E_BUG, "a user of a directory that nobody knows");
         if (kc->witnesses[row].next == kc->witnesses[row].len)
             add_witness(&kc->witnesses[row], user->id);
     }

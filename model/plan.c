@@ -99,6 +99,7 @@ kb_plan_done(struct kb_plan *plan)
     free(plan->reasons);
     free(plan->via);
     free(plan->left);
+    free(plan->directories);
     free(plan->ledger);
     *plan = (struct kb_plan){0};
 }

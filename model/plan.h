@@ -142,6 +142,7 @@ enum kb_left { /* the lists of left_alone, in the document's order */
 
 struct kb_left_alone {
     uint8_t list; /* enum kb_left */
+    bool waits;   /* for time to pass: no reason for another exit code; never in the document */
     kb_text group, name, note;
 };
 
@@ -151,6 +152,12 @@ enum kb_ledger_do { KB_LEDGER_ADOPT, KB_LEDGER_CLEAN };
 struct kb_plan_ledger {
     uint8_t what;                                           /* enum kb_ledger_do */
     kb_text group_id, principal_id, source_id, reason_json; /* reason_json 0 for clean */
+};
+
+/* A directory that is down, or without a witness where one was needed. Never in the document. */
+struct kb_plan_directory {
+    kb_text name, note; /* note: why, 0 unknown */
+    bool down;
 };
 
 struct kb_plan {
@@ -174,6 +181,8 @@ struct kb_plan {
     bool client_composites_unread;
     bool narrowed; /* --group, --user or --no-removals was used */
 
+    struct kb_plan_directory *directories; /* that people were left alone for, by name */
+    uint32_t directories_len;
     struct kb_plan_guard *guards; /* run scope first, then each group's */
     uint32_t guards_len, run_guards_len;
     struct kb_plan_group *groups;
@@ -188,7 +197,7 @@ struct kb_plan {
     uint32_t left_len;
     struct kb_plan_ledger *ledger;
     uint32_t ledger_len;
-    size_t guards_cap, groups_cap, ops_cap, reasons_cap, via_cap, left_cap, ledger_cap;
+    size_t guards_cap, groups_cap, ops_cap, reasons_cap, via_cap, left_cap, ledger_cap, directories_cap;
 
     struct {
         uint32_t add, remove, create_groups, create_users, held, drift, foreign, unmatched, ambiguous, adopt;

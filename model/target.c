@@ -43,6 +43,7 @@ kb_target_done(struct kb_target *target)
         kb_u32s_done(&target->groups[i].members);
         kb_u32s_done(&target->groups[i].ledger);
         kb_u32s_done(&target->groups[i].ledger_user);
+        kb_u32s_done(&target->groups[i].ledger_directory);
     }
     free(target->principals);
     free(target->groups);

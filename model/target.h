@@ -33,18 +33,19 @@ enum kb_members_from { KB_MEMBERS_NONE, KB_MEMBERS_SNAPSHOT, KB_MEMBERS_NOW };
 
 struct kb_target_group {
     kb_text id;
-    kb_text name;               /* displayName */
-    kb_text external_id;        /* 0: none */
-    bool local;                 /* meta.resourceType is WorkspaceGroup */
-    bool account;               /* meta.resourceType is Group; known only in the run that read it */
-    bool listed;                /* in this run's listing (or the snapshot's with refresh never) */
-    uint8_t from;               /* enum kb_members_from */
-    int64_t read_at_s;          /* Unix seconds of the reading `members` come from */
-    struct kb_u32s members;     /* principal indices, sorted */
-    uint32_t group_members;     /* nested groups: never touched, never counted */
-    struct kb_u32s ledger;      /* principal indices, sorted: what keybricks put or adopted */
-    struct kb_u32s ledger_user; /* parallel to ledger: kb_text of the Keycloak user id, 0 unknown */
-    struct kb_read read;        /* of this run's GET */
+    kb_text name;                    /* displayName */
+    kb_text external_id;             /* 0: none */
+    bool local;                      /* meta.resourceType is WorkspaceGroup */
+    bool account;                    /* meta.resourceType is Group; known only in the run that read it */
+    bool listed;                     /* in this run's listing (or the snapshot's with refresh never) */
+    uint8_t from;                    /* enum kb_members_from */
+    int64_t read_at_s;               /* Unix seconds of the reading `members` come from */
+    struct kb_u32s members;          /* principal indices, sorted */
+    uint32_t group_members;          /* nested groups: never touched, never counted */
+    struct kb_u32s ledger;           /* principal indices, sorted: what keybricks put or adopted */
+    struct kb_u32s ledger_user;      /* parallel to ledger: kb_text of the Keycloak user id, 0 unknown */
+    struct kb_u32s ledger_directory; /* parallel to ledger: kb_text of the user's directory, 0 local */
+    struct kb_read read;             /* of this run's GET */
 };
 
 struct kb_target {

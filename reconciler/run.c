@@ -109,11 +109,15 @@ plan(struct run_target *t, struct kb_error *err)
     int e = t->store ? store_run_last_success(t->store, &last, &found, err) : 0;
     for (unsigned round = 0; e >= 0; round++) {
         struct kb_plan_needs needs = {0};
-        e = plan_once(t, found ? last.rules_digest : "", &needs, err);
+        e = run_directories_believe(t, err);
+        if (e >= 0)
+            e = plan_once(t, found ? last.rules_digest : "", &needs, err);
         bool never = t->run->opts.refresh == RUN_REFRESH_NEVER;
+        needs.witness = needs.witness && !t->run->reread;
         if (never)
             needs.target_groups.len = 0;
-        bool enough = (!needs.target_groups.len && !needs.lookup_len) || round + 1 == PLAN_ROUNDS;
+        bool enough =
+            (!needs.target_groups.len && !needs.lookup_len && !needs.witness) || round + 1 == PLAN_ROUNDS;
         if (e >= 0 && !enough)
             e = run_read_needs(t, &needs, err);
         kb_plan_needs_done(&needs);
@@ -236,7 +240,7 @@ sum_up(struct run_target *t)
     bool dry = t->run->opts.command == RUN_PLAN;
     uint32_t unproven = 0, stuck = 0;
     for (uint32_t i = 0; i < p->left_len; i++) {
-        unproven += p->left[i].list == KB_LEFT_UNPROVEN;
+        unproven += p->left[i].list == KB_LEFT_UNPROVEN && !p->left[i].waits;
         stuck += p->left[i].list == KB_LEFT_STUCK;
     }
     o->counted = true;
@@ -254,6 +258,10 @@ sum_up(struct run_target *t)
                     a->write_failures);
     if (a->stopped)
         outcome_add(o, EXIT_BUSY, "stopped before everything was written; the next run goes on");
+    const struct kb_plan *now = t->run->opts.command == RUN_APPLY ? &t->fresh : p;
+    if (now->directories_len)
+        outcome_add(o, EXIT_PARTIAL, "directory %s is down: its people are left alone",
+                    kb_plan_str(now, now->directories[0].name));
     if (p->summary.frozen > t->refused)
         outcome_add(o, EXIT_PARTIAL,
                     "%u groups are frozen: something about them could not be read or trusted",

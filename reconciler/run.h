@@ -75,6 +75,7 @@ struct run {
     struct kb_http_peer *kc_peer;
     struct kc *kc;
     struct kb_realm realm;
+    bool reread; /* the lists were read a second time, for directories without a known witness */
     char issuer[2200];
     struct run_target *targets;
     size_t targets_len;
@@ -100,6 +101,14 @@ void run_read(struct run *run);
 void run_on_catalog(void *userdata); /* struct run: what must be read is known */
 void run_on_lists(void *userdata);   /* struct run_target: the listings have answered */
 int run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_error *err);
+
+/* run_directories.c: user directories behind the realm. */
+int run_directories_know(struct run *run, struct kb_error *err); /* before the reading */
+int run_directories_ask(struct run *run, struct kb_error *err);  /* after each piece of it */
+void run_directories_log(const struct run *run);
+bool run_directories_down(const struct kb_realm *realm); /* one of them: the reading is not complete */
+int run_directories_believe(struct run_target *t, struct kb_error *err); /* before the target is planned */
+int run_directories_save(struct run_target *t, struct kb_error *err);
 
 /* run_history.c: what the guards need from the store, and what the store keeps for them. */
 int run_history_load(struct run_target *t, struct kb_error *err);

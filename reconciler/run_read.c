@@ -121,7 +121,7 @@ judge_reading(struct run *run)
 void
 run_read(struct run *run)
 {
-    struct kb_error err = {0};
+    struct kb_error err = {0}, source_err = {0};
     bool any = false;
     for (size_t i = 0; i < run->targets_len; i++) {
         struct run_target *t = &run->targets[i];
@@ -132,9 +132,13 @@ run_read(struct run *run)
     }
     if (!any)
         return;
-    int e = kc_read_catalog(run->kc, &err);
+    int e = run_directories_know(run, &err);
+    if (e >= 0)
+        e = kc_read_catalog(run->kc, &err);
     if (e >= 0)
         e = kb_http_run(run->http, &err);
+    if (e >= 0 && kc_failed(run->kc, &source_err) >= 0)
+        e = run_directories_ask(run, &err);
     if (e < 0) {
         for (size_t i = 0; i < run->targets_len; i++)
             outcome_error(&run->targets[i].outcome, &err, EXIT_SOURCE);
@@ -150,16 +154,29 @@ run_read(struct run *run)
             KB_FN("users", run->realm.users_len), KB_FN("requests", kc.requests),
             KB_FN("retries", kc.retries)),
            "realm %s read", run->config->keycloak.realm);
+    run_directories_log(run);
 }
 
-/* Second round: groups that turned out to have operations, users that no listing explains. */
+/* Second round: groups that turned out to have operations, users that no listing explains, and the lists once
+ * more when nobody of a directory was known to be asked before them. */
 int
 run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_error *err)
 {
+    struct run *run = t->run;
     int e = 0;
     for (uint32_t i = 0; e >= 0 && i < needs->target_groups.len; i++)
         e = scim_read_group(t->scim, needs->target_groups.v[i], on_group, t, err);
+    if (e >= 0 && needs->witness) {
+        run->reread = true;
+        e = kc_reread_lists(run->kc, err);
+        if (e >= 0)
+            e = kb_http_run(run->http, err);
+    }
     for (size_t i = 0; e >= 0 && i < needs->lookup_len; i++)
-        e = kc_lookup_user(t->run->kc, needs->lookup_ids[i], err);
-    return e < 0 ? e : kb_http_run(t->run->http, err);
+        e = kc_lookup_user(run->kc, needs->lookup_ids[i], err);
+    if (e >= 0)
+        e = kb_http_run(run->http, err);
+    if (e >= 0 && (needs->witness || needs->lookup_len))
+        e = run_directories_ask(run, err);
+    return e;
 }

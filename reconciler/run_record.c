@@ -93,7 +93,8 @@ successful(const struct run_target *t)
 {
     const struct run_opts *o = &t->run->opts;
     bool narrow = o->groups.len || o->users.len || o->no_removals;
-    return (t->outcome.code == EXIT_OK || t->outcome.code == EXIT_PARTIAL) && t->planned && !narrow;
+    return (t->outcome.code == EXIT_OK || t->outcome.code == EXIT_PARTIAL) && t->planned && !narrow &&
+           !run_directories_down(&t->run->realm);
 }
 
 static struct store_run
@@ -106,7 +107,7 @@ end_row(const struct run_target *t)
                             .success = successful(t),
                             .wrote = t->apply.writes > 0,
                             .narrowed = o->groups.len || o->users.len || o->no_removals,
-                            .complete = t->planned,
+                            .complete = t->planned && !run_directories_down(&t->run->realm),
                             .add = t->apply.added,
                             .remove = t->apply.removed,
                             .held = (int64_t) t->outcome.held,
@@ -161,6 +162,8 @@ end_rows(struct run_target *t, struct kb_error *err)
         e = count_failures(t, err);
     if (e >= 0 && row.success)
         e = run_history_save(t, err);
+    if (e >= 0 && t->planned)
+        e = run_directories_save(t, err);
     return e;
 }
 

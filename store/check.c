@@ -86,6 +86,12 @@ static const char *const SQL_SUMS[] = {
     "at_s, expires_s, consumed_by) LIMIT 1",
     "SELECT 'quarantine' FROM quarantine WHERE sum IS NOT kb_sum(failed, cause) LIMIT 1",
     "SELECT 'stuck' FROM stuck WHERE sum IS NOT kb_sum(group_id, principal_id, runs, last_try_s) LIMIT 1",
+    "SELECT 'directory_disabled' FROM directory_disabled WHERE sum IS NOT kb_sum(user_id, directory, "
+    "since_s) "
+    "LIMIT 1",
+    "SELECT 'rule_directory' FROM rule_directory WHERE sum IS NOT kb_sum(rule, directory, users, "
+    "memberships) "
+    "LIMIT 1",
     "SELECT 'open_intent' FROM open_intent WHERE sum IS NOT kb_sum(seq, group_id, group_name, body) LIMIT 1",
 };
 

@@ -10,8 +10,14 @@
 struct ledger_loader {
     struct store *store;
     struct kb_target *target;
-    struct rows principals, groups, users; /* users: ledger_source row -> text of the Keycloak user id */
-    uint64_t *pairs;                       /* of the present group: principal << 32 | user */
+    struct rows principals, groups, users; /* users: ledger_source row -> index in sources */
+
+    struct source {
+        kb_text user, directory;
+    } * sources;
+
+    size_t sources_len, sources_cap;
+    uint64_t *pairs; /* of the present group: principal << 32 | source */
     size_t pairs_len, pairs_cap;
 };
 
@@ -24,14 +30,23 @@ no_memory(struct kb_error *err)
 static int
 load_users(struct ledger_loader *l, struct kb_error *err)
 {
-    static const char SQL[] = "SELECT row, user_id FROM ledger_source ORDER BY row";
+    static const char SQL[] = "SELECT row, user_id, directory FROM ledger_source ORDER BY row";
     sqlite3_stmt *stmt = NULL;
+    kb_text last = 0;
 
     int result = db_query(l->store, SQL, &stmt, err, "");
     while (result == 0 && (result = db_step(l->store, stmt, err)) == 1) {
+        const char *directory = db_text(l->store, stmt, 2);
         kb_text text = kb_pool_adds(&l->target->pool, db_text(l->store, stmt, 1));
-        result =
-            text == KB_NONE ? no_memory(err) : rows_set(&l->users, sqlite3_column_int64(stmt, 0), text, err);
+        if (strcmp(kb_target_str(l->target, last), directory) != 0)
+            last = kb_pool_adds(&l->target->pool, directory);
+        result = text == KB_NONE || last == KB_NONE ||
+                         !kb_grow(&l->sources, &l->sources_cap, l->sources_len + 1, sizeof(*l->sources),
+                                  UINT32_MAX)
+                     ? no_memory(err)
+                     : rows_set(&l->users, sqlite3_column_int64(stmt, 0), (uint32_t) l->sources_len, err);
+        if (result == 0)
+            l->sources[l->sources_len++] = (struct source){text, last};
     }
     (void) sqlite3_reset(stmt);
     return result;
@@ -54,15 +69,19 @@ store_pairs(struct ledger_loader *l, uint32_t at, struct kb_error *err)
     l->pairs_len = 0;
     kb_u32s_done(&group->ledger);
     kb_u32s_done(&group->ledger_user);
+    kb_u32s_done(&group->ledger_directory);
     group->ledger.v = malloc(len * sizeof(uint32_t));
     group->ledger_user.v = malloc(len * sizeof(uint32_t));
-    if (!group->ledger.v || !group->ledger_user.v)
+    group->ledger_directory.v = malloc(len * sizeof(uint32_t));
+    if (!group->ledger.v || !group->ledger_user.v || !group->ledger_directory.v)
         return no_memory(err);
     qsort(l->pairs, len, sizeof(*l->pairs), compare_pairs);
     for (size_t i = 0; i < len; i++) {
         group->ledger.v[i] = (uint32_t) (l->pairs[i] >> 32);
-        group->ledger_user.v[i] = (uint32_t) l->pairs[i];
+        group->ledger_user.v[i] = l->sources[(uint32_t) l->pairs[i]].user;
+        group->ledger_directory.v[i] = l->sources[(uint32_t) l->pairs[i]].directory;
     }
+    group->ledger_directory.len = group->ledger_directory.cap = (uint32_t) len;
     group->ledger.len = group->ledger.cap = (uint32_t) len;
     group->ledger_user.len = group->ledger_user.cap = (uint32_t) len;
     return 0;
@@ -132,6 +151,7 @@ store_ledger_load(struct store *store, struct kb_target *target, struct kb_error
     rows_done(&l.groups);
     rows_done(&l.users);
     free(l.pairs);
+    free(l.sources);
     return result < 0 ? kb_fail_prefix(err, "ledger") : 0;
 }
 

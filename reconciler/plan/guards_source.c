@@ -166,8 +166,8 @@ kb_guard_directory_disabled(const struct kb_guard_work *work, struct kb_plan_gua
             continue;
         if (list[i].disabled * 100 / list[i].people > guard->value)
             guard->value = list[i].disabled * 100 / list[i].people;
-        kb_buf_addf(work->note, "%s%s: %" PRId64 " of %" PRId64, tripped ? ", " : "", list[i].name,
-                    list[i].disabled, list[i].people);
+        kb_buf_addf(work->note, "%s%s: %" PRId64 " of %" PRId64, tripped ? ", " : "",
+                    kb_realm_directory_name(work->in->realm, list[i].name), list[i].disabled, list[i].people);
         tripped = true;
     }
     return tripped;

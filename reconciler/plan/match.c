@@ -224,7 +224,7 @@ judge_enabled(const struct kb_user *user)
         return KB_MATCHED;
     if (user->flags & KB_USER_LOCKED_OUT)
         return KB_MATCH_LOCKED_OUT;
-    return stored ? KB_MATCH_DISABLED : KB_MATCH_UNKNOWN;
+    return stored || user->flags & KB_USER_DISABLED_BELIEVED ? KB_MATCH_DISABLED : KB_MATCH_UNKNOWN;
 }
 
 static enum kb_match_verdict

@@ -3,24 +3,7 @@
 #include "reconciler/plan/plan_left.h"
 
 #include "base/mem.h"
-
-#define LEFT_MAX (1u << 28)
-
-int
-kb_left_add(struct kb_plan_work *work, enum kb_left list, kb_text group, kb_text name, const char *note)
-{
-    struct kb_plan *plan = work->plan;
-
-    /* Thousands of rows may carry the same words. */
-    if (work->last_note == KB_NONE || strcmp(kb_plan_str(plan, work->last_note), note) != 0)
-        work->last_note = kb_pool_adds(&plan->pool, note);
-    if (work->last_note == KB_NONE || group == KB_NONE || name == KB_NONE ||
-        !kb_grow(&plan->left, &plan->left_cap, (size_t) plan->left_len + 1, sizeof(*plan->left), LEFT_MAX))
-        return kb_plan_nomem(work);
-    plan->left[plan->left_len++] =
-        (struct kb_left_alone){.list = (uint8_t) list, .group = group, .name = name, .note = work->last_note};
-    return 0;
-}
+#include "reconciler/plan/plan_directory.h"
 
 int
 kb_left_freeze(struct kb_plan_work *work, const struct kb_plan_job *job, const char *note)
@@ -28,18 +11,23 @@ kb_left_freeze(struct kb_plan_work *work, const struct kb_plan_job *job, const c
     return kb_left_add(work, KB_LEFT_FROZEN, job->text, 0, note);
 }
 
-const char *
-kb_left_unknown_note(struct kb_plan_work *work, uint32_t user, char *buf, size_t size)
+int
+kb_left_unknown(struct kb_plan_work *work, const struct kb_plan_job *job, kb_text name, uint32_t user)
 {
     const struct kb_realm *realm = work->in->realm;
     const struct kb_user *u = &realm->users[user];
+    int r = 0;
 
+    /* a directory that is down has nothing to tell, person by person */
+    if (!(u->flags & (KB_USER_LOOKED_UP | KB_USER_GONE)) &&
+        !kb_directory_down(work, kb_realm_str(realm, u->directory)))
+        r = kb_plan_need_lookup(work, kb_realm_str(realm, u->id));
+    if (r < 0)
+        return r;
     if (u->directory)
-        kb_plan_note(buf, size, "directory ", kb_realm_str(realm, u->directory),
-                     ": what it says of this person is not witnessed");
-    else
-        kb_plan_note(buf, size, "Keycloak's details of this account could not be read", "", "");
-    return buf;
+        return kb_directory_leave_disabled(work, job, name, user);
+    return kb_left_add(work, KB_LEFT_UNPROVEN, job->text, name,
+                       "Keycloak's details of this account could not be read");
 }
 
 /* As they are called in Databricks when the match says so, else by the key that was looked for. */
@@ -67,8 +55,6 @@ left_person(struct kb_plan_work *work, const struct kb_plan_job *job, uint32_t u
     bool service = u->flags & KB_USER_SERVICE_ACCOUNT;
     enum kb_left list = KB_LEFT_UNMATCHED;
     const char *note = NULL;
-    char buf[192];
-    int r = 0;
 
     switch ((enum kb_match_verdict) work->in->desired->matches[user].verdict) {
     case KB_MATCH_UNMATCHED:
@@ -89,11 +75,7 @@ left_person(struct kb_plan_work *work, const struct kb_plan_job *job, uint32_t u
         note = "locked out after failed logins; a lockout is not a decision";
         break;
     case KB_MATCH_UNKNOWN:
-        list = KB_LEFT_UNPROVEN;
-        note = kb_left_unknown_note(work, user, buf, sizeof(buf));
-        if (!(u->flags & (KB_USER_LOOKED_UP | KB_USER_GONE)))
-            r = kb_plan_need_lookup(work, kb_realm_str(work->in->realm, u->id));
-        break;
+        return kb_left_unknown(work, job, person_name(work, user), user);
     case KB_MATCHED:
     case KB_MATCH_NOT_ASKED:
     case KB_MATCH_EXCLUDED:
@@ -101,7 +83,7 @@ left_person(struct kb_plan_work *work, const struct kb_plan_job *job, uint32_t u
     case KB_MATCH_OFF:
         return 0;
     }
-    return r < 0 || !note ? r : kb_left_add(work, list, job->text, person_name(work, user), note);
+    return note ? kb_left_add(work, list, job->text, person_name(work, user), note) : 0;
 }
 
 int

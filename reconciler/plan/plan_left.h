@@ -4,8 +4,6 @@
 
 #include "reconciler/plan/plan_work.h"
 
-int kb_left_add(struct kb_plan_work *work, enum kb_left list, kb_text group, kb_text name, const char *note);
-
 /* A group that is not touched in this run. */
 int kb_left_freeze(struct kb_plan_work *work, const struct kb_plan_job *job, const char *note);
 
@@ -16,7 +14,8 @@ int kb_left_people(struct kb_plan_work *work, const struct kb_plan_job *job);
 /* By list, group, name, note; the same person once a list and group. */
 void kb_left_sort(struct kb_plan *plan);
 
-/* What to write beside somebody whose state in a directory or details are not known. */
-const char *kb_left_unknown_note(struct kb_plan_work *work, uint32_t user, char *buf, size_t size);
+/* Somebody whose details could not be read, or whom only a directory shows disabled. Asks for a look-up that
+ * could tell more. */
+int kb_left_unknown(struct kb_plan_work *work, const struct kb_plan_job *job, kb_text name, uint32_t user);
 
 #endif

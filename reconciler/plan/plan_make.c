@@ -6,6 +6,7 @@
 
 #include "base/mem.h"
 #include "reconciler/plan/file.h"
+#include "reconciler/plan/plan_directory.h"
 #include "reconciler/plan/plan_group.h"
 #include "reconciler/plan/plan_ledger.h"
 #include "reconciler/plan/plan_left.h"
@@ -119,6 +120,9 @@ make(struct kb_plan_work *work)
     }
     if (r >= 0)
         r = unnamed_groups(work);
+    if (r < 0)
+        return r;
+    r = kb_directory_describe(work);
     if (r < 0)
         return r;
     kb_left_sort(work->plan);

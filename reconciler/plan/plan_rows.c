@@ -11,6 +11,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "reconciler/plan/plan_directory.h"
 #include "reconciler/plan/plan_ledger.h"
 #include "reconciler/plan/plan_left.h"
 
@@ -25,7 +26,8 @@ static const char NOTE_NAMELESS[] = "in no list of Databricks";
 struct row {
     uint32_t principal;
     bool desired, present, ledger;
-    const char *user_id; /* Keycloak id that the ledger knows, "" none */
+    const char *user_id;   /* Keycloak id that the ledger knows, "" none */
+    const char *directory; /* of that user, as the ledger remembers; "" local */
 };
 
 static kb_text
@@ -105,11 +107,34 @@ is_stuck(struct kb_plan_work *work, const struct kb_plan_job *job, const struct 
     return true;
 }
 
+/* The directory of whoever stands behind the row; "" a local user. */
+static const char *
+directory_of(const struct kb_plan_work *work, const struct row *row, uint32_t user)
+{
+    const struct kb_realm *realm = work->in->realm;
+
+    return user != KB_NONE && realm->users[user].directory ? kb_realm_str(realm, realm->users[user].directory)
+                                                           : row->directory;
+}
+
+/* True: nothing may be held against this person now; *ret is the result of leaving him alone. */
+static bool
+directory_forbids(struct kb_plan_work *work, const struct kb_plan_job *job, const struct row *row,
+                  uint32_t user, int *ret)
+{
+    const char *directory = directory_of(work, row, user);
+    bool gone = user == KB_NONE || work->in->realm->users[user].flags & KB_USER_GONE;
+
+    if (!kb_directory_forbids(work, directory, gone))
+        return false;
+    *ret = kb_directory_leave(work, job, row_name(work, row), directory);
+    return true;
+}
+
 static int
 add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row, enum kb_op what,
        enum kb_cause cause, uint32_t user)
 {
-    const struct kb_realm *realm = work->in->realm;
     struct kb_plan *plan = work->plan;
     struct kb_plan_op op = {.op = (uint8_t) what,
                             .cause = (uint8_t) cause,
@@ -129,7 +154,7 @@ add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row
     op.display = kb_plan_principal_text(work, row->principal, KB_PART_DISPLAY);
     if (user != KB_NONE) {
         op.source_id = kb_plan_user_text(work, user);
-        op.directory = kb_pool_adds(&plan->pool, kb_realm_str(realm, realm->users[user].directory));
+        op.directory = kb_pool_adds(&plan->pool, directory_of(work, row, user));
     }
     if (what == KB_OP_ADD) {
         int r = kb_plan_reasons(work);
@@ -170,15 +195,7 @@ doubtful(const struct kb_plan_work *work, const struct row *row)
 static int
 leave_unknown(struct kb_plan_work *work, const struct kb_plan_job *job, const struct row *row, uint32_t user)
 {
-    const struct kb_user *u = &work->in->realm->users[user];
-    char note[192];
-    int r = 0;
-
-    if (!(u->flags & KB_USER_LOOKED_UP))
-        r = kb_plan_need_lookup(work, kb_realm_str(work->in->realm, u->id));
-    return r < 0 ? r
-                 : leave(work, job, row, KB_LEFT_UNPROVEN,
-                         kb_left_unknown_note(work, user, note, sizeof(note)));
+    return kb_left_unknown(work, job, row_name(work, row), user);
 }
 
 /* The user holds the group and yet the principal is not desired: the name he is compared by has changed. */
@@ -205,18 +222,18 @@ identity_changed(struct kb_plan_work *work, const struct kb_plan_job *job, const
 static int
 judge_disabled(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row, uint32_t user)
 {
-    const struct kb_realm *realm = work->in->realm;
-    const struct kb_user *u = &realm->users[user];
-    char note[192];
+    const struct kb_user *u = &work->in->realm->users[user];
+    enum kb_cause cause = KB_CAUSE_DISABLED;
+    int r = 0;
 
-    /* A directory that is down, or lies, shows its people disabled; only the stored flag is Keycloak's own.
-     */
+    /* A directory that is down, or lies, shows its people disabled; only the stored flag is Keycloak's own. */
     if (u->directory && !(u->flags & KB_USER_DISABLED_STORED)) {
-        kb_plan_note(note, sizeof(note), "disabled in directory ", kb_realm_str(realm, u->directory),
-                     ", not in Keycloak");
-        return leave(work, job, row, KB_LEFT_UNPROVEN, note);
+        if (!(u->flags & KB_USER_DISABLED_BELIEVED))
+            return kb_directory_leave_disabled(work, job, row_name(work, row), user);
+        cause = KB_CAUSE_DISABLED_IN_DIRECTORY;
     }
-    return add_op(work, job, row, KB_OP_REMOVE, KB_CAUSE_DISABLED, user);
+    return directory_forbids(work, job, row, user, &r) ? r
+                                                       : add_op(work, job, row, KB_OP_REMOVE, cause, user);
 }
 
 /* True: what is known of the person forbids to judge; *ret is the result of leaving him alone. */
@@ -270,9 +287,12 @@ judge_known(struct kb_plan_work *work, struct kb_plan_job *job, const struct row
 {
     const struct kb_user *u = &work->in->realm->users[user];
     uint8_t verdict = verdict_of(work, user);
+    int r = 0;
 
     if (u->flags & KB_USER_GONE)
-        return add_op(work, job, row, KB_OP_REMOVE, KB_CAUSE_DELETED, user);
+        return directory_forbids(work, job, row, user, &r)
+                   ? r
+                   : add_op(work, job, row, KB_OP_REMOVE, KB_CAUSE_DELETED, user);
     if (u->flags & KB_USER_LOCKED_OUT)
         return leave(work, job, row, KB_LEFT_LOCKED_OUT, NOTE_LOCKED_OUT);
     if (u->flags & KB_USER_DISABLED_STORED || !(u->flags & KB_USER_ENABLED)) {
@@ -283,7 +303,9 @@ judge_known(struct kb_plan_work *work, struct kb_plan_job *job, const struct row
     }
     if (holds(job, user))
         return identity_changed(work, job, row, user);
-    return add_op(work, job, row, KB_OP_REMOVE, KB_CAUSE_REVOKED, user);
+    return directory_forbids(work, job, row, user, &r)
+               ? r
+               : add_op(work, job, row, KB_OP_REMOVE, KB_CAUSE_REVOKED, user);
 }
 
 /* Not desired, present, in the ledger: what became of the person who was put in? */
@@ -304,6 +326,8 @@ judge_revoked(struct kb_plan_work *work, struct kb_plan_job *job, const struct r
         return judge_known(work, job, row, user);
     if (!*row->user_id)
         return leave(work, job, row, KB_LEFT_UNPROVEN, "no Keycloak id known");
+    if (directory_forbids(work, job, row, user, &r))
+        return r;
     r = kb_plan_need_lookup(work, row->user_id);
     return r < 0 ? r : leave(work, job, row, KB_LEFT_UNPROVEN, "not looked up in Keycloak yet");
 }
@@ -351,6 +375,9 @@ judge_foreign(struct kb_plan_work *work, struct kb_plan_job *job, const struct r
         return leave(work, job, row, KB_LEFT_AMBIGUOUS, NOTE_DOUBTFUL);
     if (!work->in->target->principals[row->principal].name)
         return leave(work, job, row, KB_LEFT_UNPROVEN, NOTE_NAMELESS);
+    if (user == KB_NONE ? kb_directory_forbids_nobody(work, job, row_name(work, row), &r)
+                        : directory_forbids(work, job, row, user, &r))
+        return r;
     return add_op(work, job, row, KB_OP_REMOVE, KB_CAUSE_FOREIGN, user);
 }
 
@@ -371,6 +398,8 @@ judge_row(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *
         return kb_fail(work->err, KB_E_BUG, "plan: somebody is desired whom no user stands for");
     if (row->desired && !row->present && doubtful(work, row))
         return leave(work, job, row, KB_LEFT_AMBIGUOUS, NOTE_DOUBTFUL);
+    if (row->desired && !row->present && kb_directory_down(work, directory_of(work, row, user)))
+        return kb_directory_leave(work, job, row_name(work, row), directory_of(work, row, user));
     if (row->desired && !row->present)
         return add_op(work, job, row, KB_OP_ADD, row->ledger ? KB_CAUSE_DRIFT_REMOVED : KB_CAUSE_GRANTED,
                       user);
@@ -406,7 +435,7 @@ kb_plan_rows(struct kb_plan_work *work, struct kb_plan_job *job)
         return kb_plan_nomem(work);
     for (;;) {
         uint32_t next = at(desired, d);
-        struct row row = {.user_id = ""};
+        struct row row = {.user_id = "", .directory = ""};
         int r;
         if (at(present, p) < next)
             next = at(present, p);
@@ -420,6 +449,8 @@ kb_plan_rows(struct kb_plan_work *work, struct kb_plan_job *job)
         row.ledger = at(ledger, l) == next;
         if (row.ledger && l < group->ledger_user.len)
             row.user_id = kb_target_str(target, group->ledger_user.v[l]);
+        if (row.ledger && l < group->ledger_directory.len)
+            row.directory = kb_target_str(target, group->ledger_directory.v[l]);
         d += row.desired;
         p += row.present;
         l += row.ledger;

@@ -33,6 +33,7 @@ describe_source(struct kb_plan *plan, const struct kb_plan_input *in)
     count_read(plan, &realm->groups_read);
     count_read(plan, &realm->clients_read);
     count_read(plan, &realm->disabled_read);
+    count_read(plan, &realm->directories_read);
     plan->source_users = in->desired->users_behind;
     plan->source_complete = plan->source_lists == plan->source_lists_ok;
     plan->client_composites_unread = realm->client_composites_unread;

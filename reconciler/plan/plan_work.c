@@ -6,6 +6,7 @@
 #include "base/str.h"
 
 #define LOOKUPS_MAX (1u << 24)
+#define LEFT_MAX (1u << 28)
 
 int
 kb_plan_nomem(struct kb_plan_work *work)
@@ -116,13 +117,14 @@ kb_plan_work_init(struct kb_plan_work *work)
     const struct kb_target *target = work->in->target;
     size_t principals = (size_t) target->principals_len + 1, users = (size_t) work->in->realm->users_len + 1;
 
+    work->directory_mattered = calloc((size_t) work->in->realm->directories_len + 1, sizeof(bool));
     work->user_of = malloc(principals * sizeof(*work->user_of));
     work->principal_protected = calloc(principals, sizeof(bool));
     work->principal_text = malloc(3 * principals * sizeof(*work->principal_text));
     work->user_text = malloc(users * sizeof(*work->user_text));
     work->by_name = malloc(((size_t) target->groups_len + 1) * sizeof(*work->by_name));
-    if (!work->user_of || !work->principal_protected || !work->principal_text || !work->user_text ||
-        !work->by_name)
+    if (!work->directory_mattered || !work->user_of || !work->principal_protected || !work->principal_text ||
+        !work->user_text || !work->by_name)
         return kb_plan_nomem(work);
     memset(work->user_of, 0xff, principals * sizeof(*work->user_of)); /* KB_NONE */
     memset(work->principal_text, 0xff, 3 * principals * sizeof(*work->principal_text));
@@ -149,6 +151,7 @@ void
 kb_plan_work_done(struct kb_plan_work *work)
 {
     free(work->user_of);
+    free(work->directory_mattered);
     free(work->principal_protected);
     free(work->principal_selected);
     free(work->user_selected);
@@ -283,4 +286,20 @@ kb_plan_find_group(const struct kb_plan_work *work, const char *name, const char
         }
     }
     return found;
+}
+
+int
+kb_left_add(struct kb_plan_work *work, enum kb_left list, kb_text group, kb_text name, const char *note)
+{
+    struct kb_plan *plan = work->plan;
+
+    /* Thousands of rows may carry the same words. */
+    if (work->last_note == KB_NONE || strcmp(kb_plan_str(plan, work->last_note), note) != 0)
+        work->last_note = kb_pool_adds(&plan->pool, note);
+    if (work->last_note == KB_NONE || group == KB_NONE || name == KB_NONE ||
+        !kb_grow(&plan->left, &plan->left_cap, (size_t) plan->left_len + 1, sizeof(*plan->left), LEFT_MAX))
+        return kb_plan_nomem(work);
+    plan->left[plan->left_len++] =
+        (struct kb_left_alone){.list = (uint8_t) list, .group = group, .name = name, .note = work->last_note};
+    return 0;
 }

@@ -38,6 +38,7 @@ struct kb_plan_work {
     uint32_t *by_name;         /* listed target groups by (name without case, name, id) */
     uint32_t by_name_len;
     kb_text last_note;
+    bool *directory_mattered; /* by realm directory: somebody was left alone for it */
     size_t lookup_cap;
 
     struct kb_reason_index *reasons; /* made when the first reason is asked for */
@@ -64,6 +65,9 @@ bool kb_plan_principal_selected(const struct kb_plan_work *work, uint32_t princi
 
 /* lead + name + tail; a long name is cut between two characters, so that the note stays UTF-8. */
 void kb_plan_note(char *buf, size_t size, const char *lead, const char *name, const char *tail);
+
+/* One entry of left_alone. */
+int kb_left_add(struct kb_plan_work *work, enum kb_left list, kb_text group, kb_text name, const char *note);
 
 /* The realm must be asked for this user before a removal can be judged. */
 int kb_plan_need_lookup(struct kb_plan_work *work, const char *user_id);

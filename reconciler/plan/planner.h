@@ -62,6 +62,7 @@ struct kb_plan_needs {
     struct kb_u32s target_groups; /* have operations, but their members come from the snapshot */
     char **lookup_ids;            /* Keycloak user ids of removal candidates that no listing explains */
     size_t lookup_len;
+    bool witness; /* the lists must be read again between answers of a witness, who was not known before */
 };
 
 int kb_plan_make(const struct kb_plan_input *input, struct kb_plan *ret, struct kb_plan_needs *ret_needs,

@@ -68,6 +68,16 @@ head(const struct text *t)
                            t->opts->no_ledger_why ? t->opts->no_ledger_why : "the state could not be read");
         kb_buf_adds(t->b, "\n");
     }
+    for (uint32_t i = 0; i < p->directories_len; i++) {
+        const struct kb_plan_directory *d = &p->directories[i];
+        paint(t, YELLOW, d->down ? "DIRECTORY DOWN" : "DIRECTORY NOT WITNESSED");
+        kb_buf_adds(t->b, "  ");
+        kb_buf_add_visible(t->b, kb_plan_str(p, d->name));
+        kb_buf_adds(t->b, ": nothing is held against its people in this run");
+        kb_buf_adds(t->b, d->note ? " (" : "");
+        kb_buf_add_visible(t->b, kb_plan_str(p, d->note));
+        kb_buf_adds(t->b, d->note ? ")\n" : "\n");
+    }
     kb_buf_add_visible(t->b, kb_plan_str(p, p->tool));
     size_t id = strlen(p->run_id);
     kb_buf_addf(t->b, "   run %s   %s   realm ", id > 8 ? p->run_id + id - 8 : p->run_id,

@@ -48,6 +48,8 @@ static const struct lie truth[] = {
      "[{\"id\":\"" BOB "\",\"username\":\"bob\",\"enabled\":false},"
      "{\"id\":\"u-9\",\"username\":\"zoe\",\"enabled\":false}]",
      0},
+    {"/components?type=org.keycloak.storage.UserStorageProvider", 200,
+     "[{\"id\":\"dir-1\",\"name\":\"corp\",\"config\":{\"bindCredential\":[\"**********\"]}}]", 0},
     {"/users/count", 200, "3", 0},
     {"/users?max=1&briefRepresentation=true", 200, "[" USER(ANA, "ana", "true") "]", 0},
     {"/users?briefRepresentation=true&max=1", 200, "[" USER(ANA, "ana", "true") "]", 0},

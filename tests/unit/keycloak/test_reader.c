@@ -63,9 +63,9 @@ test_good(void **state)
     assert_string_equal(kb_realm_str(&b.realm, b.realm.issuer) + strlen(wire_url(b.wire)),
                         "/realms/my%20realm");
 
-    /* Nothing asked twice: roles, groups, count, 2 composites, 3 holder lists, 1 list of groups, 2 member lists,
+    /* Nothing asked twice: roles, groups, count, directories, 2 composites, 3 holder lists, 1 list of groups, 2 member lists,
      * the disabled, the service account. */
-    assert_int_equal(wire_count(b.wire, NULL, NULL), 13);
+    assert_int_equal(wire_count(b.wire, NULL, NULL), 14);
     bench_close(&b);
 }
 

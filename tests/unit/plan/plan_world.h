@@ -104,6 +104,19 @@ world_user(struct world *w, const char *id, const char *email, uint32_t principa
     return u;
 }
 
+/* The user belongs to a directory of this enum kb_directory_status. */
+static inline void
+world_directory(struct world *w, uint32_t user, int status)
+{
+    uint32_t d = kb_realm_directory_add(&w->realm, "ldap");
+
+    assert_int_not_equal(d, KB_NONE);
+    w->realm.directories[d].status = (uint8_t) status;
+    w->realm.directories[d].name = kb_pool_adds(&w->realm.pool, "corp");
+    w->realm.directories[d].listed = true;
+    w->realm.users[user].directory = w->realm.directories[d].id;
+}
+
 /* Managed groups must be added sorted by name. */
 static inline uint32_t
 world_managed(struct world *w, const char *name)

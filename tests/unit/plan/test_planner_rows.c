@@ -11,13 +11,17 @@ struct row {
     uint16_t flags;
     const char *ledger_user; /* NULL: the user's own id */
     uint8_t foreign;
-    bool directory;
+    uint8_t directory;        /* enum kb_directory_status + 1; 0: a local user */
     int op, cause, left, row; /* wanted; NONE: nothing of the kind */
     bool lookup;
 };
 
 #define ON KB_USER_ENABLED
 #define OFF_STORED (KB_USER_DISABLED_STORED)
+#define UP (KB_DIRECTORY_UP + 1)
+#define DOWN (KB_DIRECTORY_DOWN + 1)
+#define NOBODY (KB_DIRECTORY_UNWITNESSED + 1)
+#define BELIEVED KB_USER_DISABLED_BELIEVED
 #define REPORT KB_FOREIGN_REPORT
 #define REMOVE KB_FOREIGN_REMOVE
 
@@ -56,7 +60,7 @@ static const struct row rows[] = {
     {"locked out, foreign", 0, 1, 0, KB_MATCH_LOCKED_OUT, KB_USER_LOCKED_OUT, NULL, REMOVE, 0, NONE, 0,
      KB_LEFT_LOCKED_OUT, NONE, 0},
     {"details unknown", 0, 1, 1, KB_MATCH_UNKNOWN, 0, NULL, REPORT, 0, NONE, 0, KB_LEFT_UNPROVEN, NONE, 1},
-    {"details unknown, looked up", 0, 1, 1, KB_MATCH_UNKNOWN, KB_USER_LOOKED_UP, NULL, REPORT, 1, NONE, 0,
+    {"details unknown, looked up", 0, 1, 1, KB_MATCH_UNKNOWN, KB_USER_LOOKED_UP, NULL, REPORT, UP, NONE, 0,
      KB_LEFT_UNPROVEN, NONE, 0},
     {"details unknown, not there", 1, 0, 0, KB_MATCH_UNKNOWN, 0, NULL, REPORT, 0, NONE, 0, KB_LEFT_UNPROVEN,
      NONE, 1},
@@ -66,10 +70,39 @@ static const struct row rows[] = {
      KB_LEFT_UNPROVEN, NONE, 1},
     {"row that nothing has filled", 0, 1, 1, KB_MATCH_NOT_ASKED, 0, NULL, REPORT, 0, NONE, 0,
      KB_LEFT_UNPROVEN, NONE, 1},
-    {"disabled by a directory", 0, 1, 1, KB_MATCH_NOT_ASKED, KB_USER_LOOKED_UP, NULL, REPORT, 1, NONE, 0,
+    {"disabled by a directory", 0, 1, 1, KB_MATCH_NOT_ASKED, KB_USER_LOOKED_UP, NULL, REPORT, UP, NONE, 0,
      KB_LEFT_UNPROVEN, NONE, 0},
-    {"disabled in the stored flag, of a directory", 0, 1, 1, KB_MATCH_DISABLED, OFF_STORED, NULL, REPORT, 1,
+    {"disabled by a directory, believed", 1, 1, 1, KB_MATCH_DISABLED, BELIEVED, NULL, REPORT, UP,
+     KB_OP_REMOVE, KB_CAUSE_DISABLED_IN_DIRECTORY, NONE, NONE, 0},
+    {"disabled by a directory that is down", 1, 1, 1, KB_MATCH_UNKNOWN, 0, NULL, REPORT, DOWN, NONE, 0,
+     KB_LEFT_UNPROVEN, NONE, 0},
+    {"disabled by a directory, never there", 1, 0, 0, KB_MATCH_UNKNOWN, KB_USER_LOOKED_UP, NULL, REPORT, UP,
+     NONE, 0, KB_LEFT_UNPROVEN, NONE, 0},
+    {"believed once, but the directory is down", 1, 1, 1, KB_MATCH_DISABLED, BELIEVED, NULL, REPORT, DOWN,
+     NONE, 0, KB_LEFT_UNPROVEN, NONE, 0},
+    {"disabled in the stored flag, of a directory", 0, 1, 1, KB_MATCH_DISABLED, OFF_STORED, NULL, REPORT, UP,
      KB_OP_REMOVE, KB_CAUSE_DISABLED, NONE, NONE, 0},
+    {"disabled in the stored flag, directory down", 0, 1, 1, KB_MATCH_DISABLED, OFF_STORED, NULL, REPORT,
+     DOWN, NONE, 0, KB_LEFT_UNPROVEN, NONE, 0},
+    {"revoked, directory up", 0, 1, 1, KB_MATCHED, ON, NULL, REPORT, UP, KB_OP_REMOVE, KB_CAUSE_REVOKED, NONE,
+     NONE, 0},
+    {"revoked, directory down", 0, 1, 1, KB_MATCHED, ON, NULL, REPORT, DOWN, NONE, 0, KB_LEFT_UNPROVEN, NONE,
+     0},
+    {"revoked, no witness", 0, 1, 1, KB_MATCHED, ON, NULL, REPORT, NOBODY, NONE, 0, KB_LEFT_UNPROVEN, NONE,
+     0},
+    {"deleted, directory up", 0, 1, 1, KB_MATCH_DISABLED, KB_USER_GONE | KB_USER_LOOKED_UP, NULL, REPORT, UP,
+     KB_OP_REMOVE, KB_CAUSE_DELETED, NONE, NONE, 0},
+    {"deleted, directory down", 0, 1, 1, KB_MATCH_DISABLED, KB_USER_GONE | KB_USER_LOOKED_UP, NULL, REPORT,
+     DOWN, NONE, 0, KB_LEFT_UNPROVEN, NONE, 0},
+    {"foreign, remove, directory up", 0, 1, 0, KB_MATCHED, ON, NULL, REMOVE, UP, KB_OP_REMOVE,
+     KB_CAUSE_FOREIGN, NONE, NONE, 0},
+    {"foreign, remove, directory down", 0, 1, 0, KB_MATCHED, ON, NULL, REMOVE, DOWN, NONE, 0,
+     KB_LEFT_UNPROVEN, NONE, 0},
+    {"granted, directory down", 1, 0, 0, KB_MATCHED, ON, NULL, REPORT, DOWN, NONE, 0, KB_LEFT_UNPROVEN, NONE,
+     0},
+    {"granted, no witness", 1, 0, 0, KB_MATCHED, ON, NULL, REPORT, NOBODY, KB_OP_ADD, KB_CAUSE_GRANTED, NONE,
+     NONE, 0},
+    {"in sync, directory down", 1, 1, 1, KB_MATCHED, ON, NULL, REPORT, DOWN, NONE, 0, NONE, NONE, 0},
     {"excluded", 0, 1, 1, KB_MATCH_EXCLUDED, ON, NULL, REMOVE, 0, NONE, 0, NONE, NONE, 0},
     {"excluded, holds, not there", 1, 0, 0, KB_MATCH_EXCLUDED, ON, NULL, REMOVE, 0, NONE, 0, NONE, NONE, 0},
     {"excluded, foreign", 0, 1, 0, KB_MATCH_EXCLUDED, ON, NULL, REMOVE, 0, NONE, 0, NONE, NONE, 0},
@@ -152,7 +185,7 @@ one_row(const struct row *row)
     u = world_user(&w, "u1", "ada@acme.example", p);
     w.realm.users[u].flags = row->flags;
     if (row->directory)
-        w.realm.users[u].directory = kb_pool_adds(&w.realm.pool, "ldap");
+        world_directory(&w, u, row->directory - 1);
     w.desired.matches[u].verdict = row->verdict;
     if (row->holds)
         world_hold(&w, m, u);

@@ -60,6 +60,10 @@ show(void *userdata, const struct kc_row *row, struct kb_error *err)
     case KC_ROW_CLIENT:
         (void) snprintf(at, room, "%s|%s;", row->client.id, row->client.client_id);
         return 0;
+    case KC_ROW_COMPONENT:
+        (void) snprintf(at, room, "%s|%s|%s;", row->component.id, row->component.name,
+                        row->component.off ? "off" : "");
+        return 0;
     }
     return kb_fail(err, KB_E_BUG, "a row of no kind");
 }

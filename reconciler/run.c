@@ -246,7 +246,7 @@ sum_up(struct run_target *t)
     o->counted = true;
     o->add = dry ? p->summary.add : a->added;
     o->remove = dry ? p->summary.remove : a->removed;
-    o->held = p->summary.held;
+    o->held = p->summary.held + a->held_back;
     o->frozen = p->summary.frozen;
     o->writes = a->writes;
     const struct kb_plan_guard *g = first_held(p);

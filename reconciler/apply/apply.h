@@ -21,6 +21,8 @@
 #include "scim/reader.h"
 #include "store/store.h"
 
+struct work;
+
 struct apply {
     struct kb_http *http;
     struct store *store;
@@ -45,6 +47,7 @@ struct apply {
     uint32_t writes;                        /* mutating requests sent */
     uint32_t added, removed;                /* members, proven by reading back */
     uint32_t rejected, unverified, dropped; /* operations */
+    uint32_t held_back;                     /* operations not sent because of guard write_errors */
     uint32_t moved;                         /* groups refused because their members changed since the plan */
     uint32_t unproven;                      /* removals left out by the proof */
     uint32_t
@@ -54,6 +57,11 @@ struct apply {
 
     /* Private. */
     uint32_t write_failures, failures_in_a_row;
+    struct work *
+        works; /* changed groups, in plan order: at most `parallel` of them are on their way at a time, so that
+                           the breaker stops what was not begun, and what is read again is soon written */
+    size_t works_len, works_next;
+    unsigned in_flight;
     uint32_t requests;      /* numbers the requests of this run */
     struct kb_error failed; /* first failure of the database or of our own */
 };

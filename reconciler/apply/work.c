@@ -227,23 +227,25 @@ work_missing(const struct work *w, const struct work_request *r, bool settle)
 }
 
 static void
-drop(struct kb_plan *plan, const uint32_t *ops, size_t from, size_t to, kb_text note)
+drop(struct kb_plan *plan, const uint32_t *ops, size_t from, size_t to, bool held, kb_text note)
 {
     for (size_t i = from; i < to; i++) {
         plan->ops[ops[i]].result = KB_RESULT_DROPPED;
+        if (held)
+            plan->ops[ops[i]].state = KB_OP_HELD;
         plan->ops[ops[i]].note = note;
     }
 }
 
 void
-work_drop_rest(struct work *w, const char *note)
+work_drop_rest(struct work *w, bool held, const char *note)
 {
     struct kb_plan *plan = w->a->plan;
     kb_text text = kb_pool_adds(&plan->pool, note);
     if (text == KB_NONE)
         text = 0;
-    drop(plan, w->remove_ops, w->removes_sent, w->remove_len, text);
-    drop(plan, w->add_ops, w->adds_sent, w->add_len, text);
+    drop(plan, w->remove_ops, w->removes_sent, w->remove_len, held, text);
+    drop(plan, w->add_ops, w->adds_sent, w->add_len, held, text);
     w->removes_sent = w->remove_len;
     w->adds_sent = w->add_len;
     w->ended = true;

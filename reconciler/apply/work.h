@@ -43,8 +43,8 @@ int work_intent(struct work *w, struct work_request *r, struct kb_error *err);
 /* Reads all written groups back, with pauses, until they agree or verify_s is over. Then outcome rows. */
 int work_verify(struct apply *a, struct work *works, size_t len, struct kb_error *err);
 
-/* Marks every operation that was not sent. */
-void work_drop_rest(struct work *w, const char *note);
+/* Marks every operation that was not sent; `held`: by guard write_errors. */
+void work_drop_rest(struct work *w, bool held, const char *note);
 
 /* The last readings show what was asked for. */
 bool work_agrees(const struct work *w);

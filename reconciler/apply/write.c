@@ -1,4 +1,4 @@
-/* Groups in parallel, one request at a time for each: read again -> intent -> PATCH -> next. Reading back is
+/* A few groups at a time, one request at a time for each: read again -> intent -> PATCH -> next. Reading back is
  * verify.c's.
  *
  * What is not done here: no request is repeated (base/http repeats only what the server refused to act on),
@@ -58,6 +58,7 @@ count_write(struct apply *a, const struct scim_write *write, bool halved)
 }
 
 static void send_next(struct work *w);
+static void after(struct work *w);
 
 /* The POST made it: its id is where the members go. */
 static void
@@ -93,7 +94,9 @@ on_write(void *userdata, const struct scim_write *write)
     if (write->ok || r->halved)
         send_next(w);
     else
-        work_drop_rest(w, write->detail[0] ? write->detail : "an earlier request of this group failed");
+        work_drop_rest(w, false,
+                       write->detail[0] ? write->detail : "an earlier request of this group failed");
+    after(w);
 }
 
 static int
@@ -133,8 +136,8 @@ send_next(struct work *w)
         return;
     }
     if (kb_http_stopped(a->http) || a->failed.code || a->write_errors) {
-        work_drop_rest(w, a->write_errors ? "held by guard write_errors"
-                                          : "the run was stopped before this was sent");
+        work_drop_rest(w, a->write_errors,
+                       a->write_errors ? "guard write_errors" : "the run was stopped before this was sent");
         return;
     }
     struct kb_error err = {0};
@@ -147,7 +150,7 @@ send_next(struct work *w)
         e = create ? send_create(w, r, &err) : send_patch(w, r, &err);
     }
     if (e < 0) {
-        work_drop_rest(w, err.msg);
+        work_drop_rest(w, false, err.msg);
         fail_run(a, &err);
     }
 }
@@ -177,19 +180,20 @@ on_read(void *userdata, uint32_t tgroup)
     struct kb_error err = {0};
     char digest[KB_DIGEST_SIZE];
     if (!kb_read_ok(&g->read)) {
-        work_drop_rest(w, "the group could not be read again before writing");
+        work_drop_rest(w, false, "the group could not be read again before writing");
     } else if (group_digest(a->target, g, digest, &err) < 0) {
         fail_run(a, &err);
-        work_drop_rest(w, err.msg);
+        work_drop_rest(w, false, err.msg);
     } else if (strcmp(digest, pg->precondition) != 0) {
         char note[160];
         (void) snprintf(note, sizeof(note), "the group moved since the plan: %u members then, %u now",
                         pg->precondition_members, g->members.len);
         a->moved++;
-        work_drop_rest(w, note);
+        work_drop_rest(w, false, note);
     } else {
         send_next(w);
     }
+    after(w);
 }
 
 static int
@@ -203,11 +207,38 @@ start(struct work *w, struct kb_error *err)
         return 0;
     }
     if (w->tgroup == KB_NONE) {
-        work_drop_rest(w, "the group is not in the target any more");
+        work_drop_rest(w, false, "the group is not in the target any more");
         w->a->moved++;
         return 0;
     }
     return scim_read_group(w->a->scim, w->tgroup, on_read, w, err);
+}
+
+/* Begins the next groups while there is room. */
+static void
+pump(struct apply *a)
+{
+    struct kb_error err = {0};
+    while (a->works_next < a->works_len && (!a->in_flight || a->in_flight < a->parallel)) {
+        struct work *w = &a->works[a->works_next++];
+        if (kb_http_stopped(a->http) || a->failed.code || a->write_errors)
+            send_next(w); /* says why not */
+        else if (start(w, &err) < 0) {
+            work_drop_rest(w, false, err.msg);
+            fail_run(a, &err);
+        }
+        a->in_flight += !w->ended;
+    }
+}
+
+/* A step of this group is over; when it was the last one, there is room for another group. */
+static void
+after(struct work *w)
+{
+    if (!w->ended)
+        return;
+    w->a->in_flight--;
+    pump(w->a);
 }
 
 static int
@@ -253,7 +284,7 @@ count_results(struct apply *a)
             a->unverified++;
             break;
         case KB_RESULT_DROPPED:
-            a->dropped++;
+            *(op->state == KB_OP_HELD ? &a->held_back : &a->dropped) += 1;
             break;
         case KB_RESULT_NONE:
         case KB_RESULT_MAX_:
@@ -268,14 +299,15 @@ apply_write(struct apply *a, struct kb_error *err)
     struct work *works = NULL;
     size_t len = 0;
     int e = make_works(a, &works, &len, err);
-    for (size_t i = 0; e >= 0 && i < len; i++)
-        e = start(&works[i], err);
     if (e >= 0) {
         struct kb_error stopped = {0};
+        a->works = works;
+        a->works_len = len;
+        pump(a);
         a->stopped = kb_http_run(a->http, &stopped) < 0;
         for (size_t i = 0; i < len; i++)
             if (!works[i].ended)
-                work_drop_rest(&works[i], "the run was stopped before this was sent");
+                work_drop_rest(&works[i], false, "the run was stopped before this was sent");
         e = work_verify(a, works, len, err);
     }
     if (e >= 0 && a->failed.code) {
@@ -286,5 +318,6 @@ apply_write(struct apply *a, struct kb_error *err)
     for (size_t i = 0; i < len; i++)
         work_done(&works[i]);
     free(works);
+    a->works = NULL;
     return e;
 }

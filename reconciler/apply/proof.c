@@ -13,6 +13,7 @@
 #include "base/ban.h"
 
 #include "reconciler/apply/apply.h"
+#include "reconciler/apply/question.h"
 
 #include "base/log.h"
 #include "reconciler/plan/planner.h"
@@ -21,21 +22,15 @@ struct proof {
     struct apply *a;
     uint32_t op; /* plan operation */
     const struct kb_managed *managed;
-    struct kc_check *checks; /* one, or one a candidate of a foreign name */
-    size_t checks_len, answered;
-    struct kc_find find;
-    char verdict[192]; /* "" proven */
-    bool by_role;      /* contradicted: the person still has a role that a rule names */
-    bool decided;
-    struct proofs *all;
+    const struct question *question; /* NULL: nothing is asked, the verdict stands */
+    char verdict[192];               /* "" proven */
+    bool by_role;                    /* contradicted: the person still has a role that a rule names */
 };
 
 struct proofs {
     struct proof *v;
     size_t len;
-    const char **clients; /* uuids of the clients whose roles rules name */
-    size_t clients_len;
-    struct kb_error failed;
+    struct questions questions;
 };
 
 static bool
@@ -118,51 +113,36 @@ judge(struct proof *p, const struct kc_check *check)
                         "contradicted: asked by user, Keycloak says that the person still has it");
 }
 
+/* A name may stand for several people: the first who speaks against the removal decides. */
 static void
-on_check(void *userdata, struct kc_check *check)
+judge_name(struct proof *p, const struct question *q)
 {
-    struct proof *p = userdata;
-    p->answered++;
-    if (p->answered == 1 || !p->verdict[0])
-        judge(p, check);
-    p->decided = p->answered == p->checks_len;
-}
+    const struct kc_find *find = &q->find;
 
-static int
-ask(struct proof *p, char *const *ids, size_t len, struct kb_error *err)
-{
-    p->checks = calloc(len, sizeof(*p->checks));
-    if (!p->checks)
-        return kb_fail(err, KB_E_NOMEM, "proof");
-    p->checks_len = len;
-    for (size_t i = 0; i < len; i++) {
-        struct kc_check *c = &p->checks[i];
-        c->user_id = ids[i];
-        c->user = KB_NONE;
-        c->on_done = on_check;
-        c->userdata = p;
-        int e = kc_check_user(p->a->kc, c, p->all->clients, p->all->clients_len, err);
-        if (e < 0)
-            return e;
-    }
-    return 0;
-}
-
-static void
-on_find(void *userdata, struct kc_find *find)
-{
-    struct proof *p = userdata;
-    struct kb_error err = {0};
-    if (find->found == KC_UNKNOWN) {
+    if (find->found == KC_UNKNOWN)
         (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not be asked for that name: %.100s",
                         find->note);
-        p->decided = true;
-    } else if (find->found == KC_HAS_NOT) {
+    else if (find->found == KC_HAS_NOT || (find->ids_len && q->people_len == find->ids_len))
         p->verdict[0] = 0;
-        p->decided = true;
-    } else if (ask(p, find->ids, find->ids_len, &err) < 0) {
-        kb_error_gather(&p->all->failed, &err);
+    for (size_t i = 0; i < q->people_len && !p->verdict[0]; i++) {
+        if (q->people[i]->answered)
+            judge(p, &q->people[i]->check);
+        else
+            (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer every question");
     }
+}
+
+static void
+judge_answer(struct proof *p)
+{
+    const struct question *q = p->question;
+
+    if (!q || !q->answered)
+        return;
+    if (q->check.user_id)
+        judge(p, &q->check);
+    else
+        judge_name(p, q);
 }
 
 static const struct kb_managed *
@@ -175,35 +155,22 @@ managed_of(const struct apply *a, const char *name)
 }
 
 static int
-start(struct proof *p, struct kb_error *err)
+start(struct proof *p, struct questions *all, struct kb_error *err)
 {
-    struct kb_plan *plan = p->a->plan;
+    const struct kb_plan *plan = p->a->plan;
     const struct kb_plan_op *op = &plan->ops[p->op];
     (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer");
     if (!p->managed) {
         (void) snprintf(p->verdict, sizeof(p->verdict), "the group has no rule");
-        p->decided = true;
         return 0;
     }
-    char *id = NULL;
-    if (op->source_id) {
-        /* kb_plan_str is stable: pool chunks never move. The check only borrows it. */
-        id = kb_strndup(kb_plan_str(plan, op->source_id), strlen(kb_plan_str(plan, op->source_id)));
-        if (!id)
-            return kb_fail(err, KB_E_NOMEM, "proof");
-        p->find.ids = calloc(1, sizeof(char *));
-        if (!p->find.ids) {
-            free(id);
-            return kb_fail(err, KB_E_NOMEM, "proof");
-        }
-        p->find.ids[0] = id;
-        p->find.ids_len = 1;
-        return ask(p, p->find.ids, 1, err);
-    }
-    p->find.name = kb_plan_str(plan, op->name);
-    p->find.on_done = on_find;
-    p->find.userdata = p;
-    return kc_find_user(p->a->kc, &p->find, op->kind == KB_PRINCIPAL_SERVICE, err);
+    enum question_kind kind = op->source_id                      ? QUESTION_USER_ID
+                              : op->kind == KB_PRINCIPAL_SERVICE ? QUESTION_SERVICE_NAME
+                                                                 : QUESTION_USER_NAME;
+    struct question *q = NULL;
+    int e = questions_ask(all, kind, kb_plan_str(plan, op->source_id ? op->source_id : op->name), &q, err);
+    p->question = q;
+    return e;
 }
 
 /* ---- what is not proven ---- */
@@ -277,7 +244,7 @@ group_of(const struct kb_plan *plan, uint32_t op)
 }
 
 static int
-collect_clients(const struct apply *a, struct proofs *all)
+collect_clients(const struct apply *a, struct questions *all)
 {
     all->clients = calloc((size_t) a->scope->bindings_len + 1, sizeof(*all->clients));
     if (!all->clients)
@@ -301,7 +268,7 @@ make_proofs(struct apply *a, struct proofs *all, struct kb_error *err)
 {
     struct kb_plan *plan = a->plan;
     all->v = calloc((size_t) plan->ops_len + 1, sizeof(*all->v));
-    if (!all->v || collect_clients(a, all) < 0)
+    if (!all->v || collect_clients(a, &all->questions) < 0)
         return kb_fail(err, KB_E_NOMEM, "proofs");
     for (uint32_t g = 0; g < plan->groups_len; g++) {
         const struct kb_plan_group *pg = &plan->groups[g];
@@ -309,23 +276,10 @@ make_proofs(struct apply *a, struct proofs *all, struct kb_error *err)
         for (uint32_t i = pg->ops_start; i < pg->ops_start + pg->ops_len; i++) {
             const struct kb_plan_op *op = &plan->ops[i];
             if (op->op == KB_OP_REMOVE && op->state == KB_OP_READY && op->cause != KB_CAUSE_UNDO)
-                all->v[all->len++] = (struct proof){.a = a, .op = i, .managed = managed, .all = all};
+                all->v[all->len++] = (struct proof){.a = a, .op = i, .managed = managed};
         }
     }
     return 0;
-}
-
-static void
-proofs_done(struct proofs *all)
-{
-    for (size_t i = 0; i < all->len; i++) {
-        for (size_t k = 0; k < all->v[i].checks_len; k++)
-            kc_check_done(&all->v[i].checks[k]);
-        free(all->v[i].checks);
-        kc_find_done(&all->v[i].find);
-    }
-    free(all->v);
-    free(all->clients);
 }
 
 static int
@@ -339,8 +293,7 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
         return kb_fail(err, KB_E_NOMEM, "proofs");
     for (size_t i = 0; e >= 0 && i < all->len; i++) {
         struct proof *p = &all->v[i];
-        if (!p->decided && !p->verdict[0])
-            (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer every question");
+        judge_answer(p);
         if (!p->verdict[0])
             continue;
         if (explained(a, p)) {
@@ -368,18 +321,19 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
 int
 apply_prove(struct apply *a, struct kb_error *err)
 {
-    struct proofs all = {0};
+    struct proofs all = {.questions.kc = a->kc};
     int e = make_proofs(a, &all, err);
     for (size_t i = 0; e >= 0 && i < all.len; i++)
-        e = start(&all.v[i], err);
+        e = start(&all.v[i], &all.questions, err);
     if (e >= 0 && all.len)
         e = kb_http_run(a->http, err);
-    if (e >= 0 && all.failed.code) {
-        *err = all.failed;
+    if (e >= 0 && all.questions.failed.code) {
+        *err = all.questions.failed;
         e = -(int) err->code;
     }
     if (e >= 0)
         e = leave_out_all(a, &all, err);
-    proofs_done(&all);
+    questions_done(&all.questions);
+    free(all.v);
     return e;
 }

@@ -4,6 +4,10 @@
 #include "reconciler/run.h"
 
 #include "base/clock.h"
+#include "base/str.h"
+#include "store/journal.h"
+
+#include <errno.h>
 
 static struct kb_http_peer_opts
 peer_opts(const char *name, const char *url, const char *proxy, const char *ca, int64_t concurrency,
@@ -87,6 +91,20 @@ run_open_http(struct run *run, struct kb_error *err)
 
 /* ---- one target ---- */
 
+/* Ephemeral state: stdout is the only place where the audit stays (interface, `state`), so a row that cannot be
+ * written there ends the run before the request that it speaks of. */
+static int
+print_row(void *userdata, int64_t seq, int64_t ts_s, const char *run_id, const char *kind, const char *body,
+          const char *hash, struct kb_error *err)
+{
+    const struct run_target *t = userdata;
+    char at[KB_TIME_SIZE];
+    int n = printf("{\"body\":%s,\"hash\":\"%s\",\"kind\":\"%s\",\"run\":\"%s\",\"seq\":%lld,"
+                   "\"target\":\"%s\",\"ts\":\"%s\"}\n",
+                   body, hash, kind, run_id, (long long) seq, t->config->name, kb_time_format(ts_s, at));
+    return n < 0 || fflush(stdout) ? kb_fail_errno(err, KB_E_IO, errno, "audit row on stdout") : 0;
+}
+
 static int
 open_store(struct run_target *t, struct kb_error *err)
 {
@@ -101,6 +119,8 @@ open_store(struct run_target *t, struct kb_error *err)
                            : run->opts.command == RUN_PLAN ? STORE_SNAPSHOT
                                                            : STORE_WRITE;
     int e = store_open(run->config->state_dir, &id, mode, &t->store, err);
+    if (e >= 0 && mode == STORE_MEMORY)
+        store_journal_sink(t->store, print_row, t);
     if (e < 0 && run->opts.command == RUN_PLAN && err->code == KB_E_IO) {
         /* A plan by somebody who may not read the state is still a plan, and says so in its first line. */
         t->no_ledger = true;

@@ -24,6 +24,9 @@ struct store {
     bool writable;
     bool row_bad; /* a column of the present row could not be read: out of memory, or a NUL inside a text */
     char lineage[33];
+    int (*sink)(void *userdata, int64_t seq, int64_t ts_s, const char *run_id, const char *kind,
+                const char *body, const char *hash, struct kb_error *err); /* store_journal_sink */
+    void *sink_userdata;
 
     struct {
         const char *sql;

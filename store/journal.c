@@ -59,10 +59,22 @@ store_journal_append(struct store *store, int64_t ts_s, const char *run_id, cons
     if (result == 0)
         result = db_exec(store, SQL, err, "iitttbb", row.seq, ts_s, run_id, kind, body, row.prev,
                          sizeof(row.prev), hash, sizeof(hash));
+    if (result == 0 && store->sink) {
+        char hex[KB_HASH_HEX_SIZE];
+        kb_hex(hash, sizeof(hash), hex);
+        result = store->sink(store->sink_userdata, row.seq, ts_s, run_id, kind, body, hex, err);
+    }
     result = db_end(store, began, result, err);
     if (result == 0 && ret_seq)
         *ret_seq = row.seq;
     return result;
+}
+
+void
+store_journal_sink(struct store *store, store_journal_sink_fn fn, void *userdata)
+{
+    store->sink = fn;
+    store->sink_userdata = userdata;
 }
 
 int

@@ -19,6 +19,13 @@
 int store_journal_append(struct store *store, int64_t ts_s, const char *run_id, const char *kind,
                          const char *body, int64_t *ret_seq, struct kb_error *err);
 
+/* Told of each row before store_journal_append returns; < 0 fails the append. For state that nothing keeps: the
+ * rows must have left the process before the request that they speak of. Borrowed strings; hash in hex. */
+typedef int (*store_journal_sink_fn)(void *userdata, int64_t seq, int64_t ts_s, const char *run_id,
+                                     const char *kind, const char *body, const char *hash,
+                                     struct kb_error *err);
+void store_journal_sink(struct store *store, store_journal_sink_fn fn, void *userdata);
+
 struct store_head {
     int64_t size;                /* last seq */
     char hash[KB_HASH_HEX_SIZE]; /* of that row; of the lineage when empty */

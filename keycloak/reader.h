@@ -56,6 +56,10 @@ int kc_witness_know(struct kc *kc, const char *user_id, const char *directory, s
  * lists were good; any other answer than 200 or "no such user": down for the rest of the run. */
 int kc_witness(struct kc *kc, struct kb_error *err);
 
+/* Before kc_witness, when a directory of the realm matters that nobody in the lists belongs to: looks for somebody
+ * among the first users of the realm. */
+int kc_witness_search(struct kc *kc, struct kb_error *err);
+
 /* A second reading for a proof, kept apart from the realm's: holders of a role or members of a group. Each list
  * is read once until kc_again_forget. */
 int kc_again_read(struct kc *kc, bool role, uint32_t row, struct kb_error *err);

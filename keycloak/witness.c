@@ -245,3 +245,54 @@ kc_witness(struct kc *kc, struct kb_error *err)
     }
     return 0;
 }
+
+/* ---- somebody of a directory that nobody in the lists belongs to ---- */
+
+static int
+search_row(void *userdata, const struct kc_row *row, struct kb_error *err)
+{
+    struct kc *kc = userdata;
+    char component[KC_ID_SIZE];
+    const char *id = row->user.federation;
+    uint32_t index;
+    kb_text text;
+
+    if (!id && kc_id_component(row->id, component))
+        id = component;
+    index = id ? kb_realm_directory(kc->realm, id) : KB_NONE;
+    if (index == KB_NONE || kc->witnesses[index].next < kc->witnesses[index].len ||
+        kc->witnesses[index].len == KC_WITNESSES_MAX)
+        return 0;
+    if (kc_text(kc, row->id, &text, err) < 0)
+        return -(int) err->code;
+    add_witness(&kc->witnesses[index], text);
+    return 0;
+}
+
+/* Nobody found: the directory stays without a witness. */
+static void
+search_reply(struct kc_call *call, const struct kb_http_reply *reply)
+{
+    struct kc_row_opts opts = {.kind = KC_ROW_USER, .fn = search_row, .userdata = call->kc};
+    struct kb_error err = {0};
+    char note[KC_NOTE_SIZE];
+
+    if (reply->error->code != KB_OK || reply->status != 200)
+        (void) kc_judge(call->kc, call->what, "view-users", reply, note);
+    else if (kc_decode_list(reply->body, reply->body_size, &opts, &err) < 0 && err.code == KB_E_NOMEM)
+        kc_fatal(call->kc, &err);
+}
+
+int
+kc_witness_search(struct kc *kc, struct kb_error *err)
+{
+    const struct kc_endpoint endpoint = {{"users"}, "briefRepresentation=true&max=1000"};
+
+    for (uint32_t i = 0; i < kc->realm->directories_len; i++) {
+        const struct kc_witness *w = &kc->witnesses[i];
+        if (kc->realm->directories[i].listed && kc->realm->directories[i].status != KB_DIRECTORY_DOWN &&
+            w->next >= w->len)
+            return kc_get(kc, &endpoint, 0, search_reply, NULL, err);
+    }
+    return 0;
+}

@@ -355,9 +355,13 @@ carry_out(struct run_target *t, struct kb_error *err)
     uint32_t resolved = t->resolved;
     t->apply = apply_context(t);
     t->resolved = resolved;
-    int e = run_record_guards(t, err);
-    if (e >= 0)
-        e = apply_prove(&t->apply, err);
+    struct kb_error proof_err = {0};
+    int proven = apply_prove(&t->apply, &proof_err);
+    int e = run_record_guards(t, err); /* with the one that only the proof can judge */
+    if (e >= 0 && proven < 0) {
+        *err = proof_err;
+        e = proven;
+    }
     if (e >= 0 && t->run->opts.show)
         e = t->run->opts.show(t->run->opts.userdata, t, err);
     if (e >= 0 && !everything_held(&t->plan))

@@ -168,7 +168,13 @@ run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_erro
         e = scim_read_group(t->scim, needs->target_groups.v[i], on_group, t, err);
     if (e >= 0 && needs->witness) {
         run->reread = true;
-        e = kc_reread_lists(run->kc, err);
+        e = kc_witness_search(run->kc, err);
+        if (e >= 0)
+            e = kb_http_run(run->http, err);
+        if (e >= 0)
+            e = run_directories_ask(run, err);
+        if (e >= 0)
+            e = kc_reread_lists(run->kc, err);
         if (e >= 0)
             e = kb_http_run(run->http, err);
     }

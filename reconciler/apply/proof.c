@@ -7,34 +7,16 @@
  * name;
  *   - the user is gone: Keycloak's own 404, after the realm answered;
  *   - foreign members: nobody of that name exists, or only people who pass one of the above.
- * People of a directory are never proven absent this way: Keycloak answers for a directory that is down as if
- * everybody had left (keycloak-verified.md section 8), so they are left alone until a witness exists. Source:
- * interface.md section 3 "Proof of absence", "Directories". */
+ * People of a directory: proof_directory.c. Source: interface.md section 3 "Proof of absence", "Directories". */
 #include "base/ban.h"
 
-#include "reconciler/apply/apply.h"
-#include "reconciler/apply/question.h"
+#include "reconciler/apply/proof.h"
 
 #include "base/log.h"
 #include "reconciler/plan/planner.h"
 
-struct proof {
-    struct apply *a;
-    uint32_t op; /* plan operation */
-    const struct kb_managed *managed;
-    const struct question *question; /* NULL: nothing is asked, the verdict stands */
-    char verdict[192];               /* "" proven */
-    bool by_role;                    /* contradicted: the person still has a role that a rule names */
-};
-
-struct proofs {
-    struct proof *v;
-    size_t len;
-    struct questions questions;
-};
-
-static bool
-has_id(char *const *ids, size_t len, const char *id)
+bool
+proof_has_id(char *const *ids, size_t len, const char *id)
 {
     for (size_t i = 0; i < len; i++)
         if (!strcmp(ids[i], id))
@@ -54,12 +36,13 @@ at_or_below(const struct kb_realm *realm, uint32_t g, uint32_t top)
     return false;
 }
 
-static bool
-binding_holds(const struct apply *a, const struct kb_binding *b, const struct kc_check *check)
+bool
+proof_binding_holds(const struct apply *a, const struct kb_binding *b, const struct kc_check *check)
 {
     const struct kb_realm *realm = a->realm;
     if (b->role != KB_NONE)
-        return has_id(check->role_ids, check->role_ids_len, kb_realm_str(realm, realm->roles[b->role].id));
+        return proof_has_id(check->role_ids, check->role_ids_len,
+                            kb_realm_str(realm, realm->roles[b->role].id));
     for (size_t i = 0; b->group != KB_NONE && i < check->group_ids_len; i++) {
         uint32_t g = kb_realm_group(realm, check->group_ids[i]);
         if (g == b->group || (b->rule->subgroups && at_or_below(realm, g, b->group)))
@@ -77,7 +60,7 @@ lacks_everything(struct proof *p, const struct kc_check *check, bool *ret_still)
     if (!check->roles_known || !check->groups_known)
         return false;
     for (uint32_t i = 0; i < p->managed->bindings_len; i++) {
-        if (binding_holds(a, &a->scope->bindings[p->managed->bindings_start + i], check)) {
+        if (proof_binding_holds(a, &a->scope->bindings[p->managed->bindings_start + i], check)) {
             *ret_still = true;
             p->by_role = a->scope->bindings[p->managed->bindings_start + i].role != KB_NONE;
             return true;
@@ -86,63 +69,63 @@ lacks_everything(struct proof *p, const struct kc_check *check, bool *ret_still)
     return true;
 }
 
-static void
-judge(struct proof *p, const struct kc_check *check)
+static int
+judge(struct proof *p, const struct kc_check *check, struct kb_error *err)
 {
-    const struct kb_realm *realm = p->a->realm;
+    const char *directory = proof_directory(p, check);
     bool still = false;
     p->verdict[0] = 0;
-    if (check->exists == KC_HAS_NOT)
-        return;
+    if (proof_directory_forbids(p, directory, check->exists == KC_HAS_NOT) || check->exists == KC_HAS_NOT)
+        return 0;
     if (check->exists == KC_UNKNOWN)
         (void) snprintf(p->verdict, sizeof(p->verdict),
                         "Keycloak could not say whether the user exists: %.100s", check->note);
-    else if (check->user != KB_NONE && realm->users[check->user].directory)
-        (void) snprintf(p->verdict, sizeof(p->verdict),
-                        "belongs to directory %.60s, for which there is no witness",
-                        kb_realm_str(realm, realm->users[check->user].directory));
     else if (check->locked_out)
         (void) snprintf(p->verdict, sizeof(p->verdict), "locked out, which is no decision about access");
     else if (check->enabled == KC_HAS_NOT)
-        return;
+        return 0;
+    else if (*directory)
+        return proof_judge_directory(p, check, err);
     else if (!lacks_everything(p, check, &still))
         (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not say what the user has: %.100s",
                         check->note);
     else if (still)
         (void) snprintf(p->verdict, sizeof(p->verdict),
                         "contradicted: asked by user, Keycloak says that the person still has it");
+    return 0;
 }
 
 /* A name may stand for several people: the first who speaks against the removal decides. */
-static void
-judge_name(struct proof *p, const struct question *q)
+static int
+judge_name(struct proof *p, const struct question *q, struct kb_error *err)
 {
     const struct kc_find *find = &q->find;
+    int e = 0;
 
     if (find->found == KC_UNKNOWN)
         (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not be asked for that name: %.100s",
                         find->note);
     else if (find->found == KC_HAS_NOT || (find->ids_len && q->people_len == find->ids_len))
         p->verdict[0] = 0;
-    for (size_t i = 0; i < q->people_len && !p->verdict[0]; i++) {
+    if (find->found == KC_HAS_NOT)
+        (void) proof_any_directory_forbids(p);
+    for (size_t i = 0; e >= 0 && i < q->people_len && !p->verdict[0]; i++) {
         if (q->people[i]->answered)
-            judge(p, &q->people[i]->check);
+            e = judge(p, &q->people[i]->check, err);
         else
             (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak did not answer every question");
     }
+    return e;
 }
 
-static void
-judge_answer(struct proof *p)
+static int
+judge_answer(struct proof *p, struct kb_error *err)
 {
     const struct question *q = p->question;
 
     if (!q || !q->answered)
-        return;
-    if (q->check.user_id)
-        judge(p, &q->check);
-    else
-        judge_name(p, q);
+        return 0;
+    return q->check.user_id ? judge(p, &q->check, err) : judge_name(p, q, err);
 }
 
 static const struct kb_managed *
@@ -293,7 +276,6 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
         return kb_fail(err, KB_E_NOMEM, "proofs");
     for (size_t i = 0; e >= 0 && i < all->len; i++) {
         struct proof *p = &all->v[i];
-        judge_answer(p);
         if (!p->verdict[0])
             continue;
         if (explained(a, p)) {
@@ -331,6 +313,12 @@ apply_prove(struct apply *a, struct kb_error *err)
         *err = all.questions.failed;
         e = -(int) err->code;
     }
+    if (e >= 0 && all.len)
+        e = proof_read_again(a, &all, err);
+    for (size_t i = 0; e >= 0 && i < all.len; i++)
+        e = judge_answer(&all.v[i], err);
+    if (e >= 0)
+        e = proof_guard_contradicted(a, &all, err);
     if (e >= 0)
         e = leave_out_all(a, &all, err);
     questions_done(&all.questions);

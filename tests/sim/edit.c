@@ -87,6 +87,7 @@ user_fields(int u, json_object *o)
         if (json_object_object_get_ex(o, t[i].key, &v))
             str_set(t[i].at, v == NULL ? NULL : json_object_get_string(v));
     x->enabled = json_flag(o, "enabled", x->enabled);
+    x->off_there = json_flag(o, "disabled_in_directory", x->off_there);
     x->verified = json_flag(o, "emailVerified", x->verified);
     if (json_object_object_get_ex(o, "attributes", &v) || json_object_object_get_ex(o, "attribute", &v))
         set_attributes(u, v);
@@ -120,6 +121,17 @@ user_op(struct edit *e)
     user_fields(u, e->o);
     if (json_text(e->o, "new_username") != NULL)
         user_rename(u, json_text(e->o, "new_username"));
+}
+
+static void
+directory_op(struct edit *e)
+{
+    const char *component = json_text(e->o, "component");
+    json_object *down = NULL;
+    int state = json_object_object_get_ex(e->o, "down", &down) ? json_object_get_boolean(down) : -1;
+    if (component == NULL ||
+        !directory_set(component, json_text(e->o, "mode"), json_text(e->o, "cache"), state))
+        (void) missing(e, "component", component);
 }
 
 static void
@@ -333,6 +345,7 @@ one(struct edit *e)
         {"kc_group_leave", group_op},
         {"kc_composite_add", composite_op},
         {"kc_composite_remove", composite_op},
+        {"kc_directory", directory_op},
         {"kc_secret", realm_op},
         {"kc_not_before", realm_op},
         {"kc_client", realm_op},

@@ -237,7 +237,7 @@ kc_user_row(struct buf *b, int user, const struct shape *shape)
     if (u->email != NULL)
         buf_key(b, "email", u->email);
     buf_s(b, u->verified ? ",\"emailVerified\":true" : ",\"emailVerified\":false");
-    buf_s(b, u->enabled ? ",\"enabled\":true" : ",\"enabled\":false");
+    buf_s(b, directory_enabled(user) ? ",\"enabled\":true" : ",\"enabled\":false");
     buf_f(b, ",\"createdTimestamp\":%lld", (long long) u->created_ms);
     if (u->fedlink != NULL) {
         buf_key(b, "federationLink", u->fedlink);

@@ -222,7 +222,12 @@ kc_groups(struct req *r, unsigned perm, int at)
     else if (left == 3 && strcmp(what, "members") == 0) {
         struct shape shape = {.brief = kc_flag(r, "briefRepresentation", false)};
         r->kind = "members";
-        kc_list(r, W.groups[g].members.v, W.groups[g].members.n, 100, true, kc_user_row, &shape);
+        struct ivec v = {0};
+        for (int i = 0; i < W.groups[g].members.n; i++)
+            if (directory_lists(W.groups[g].members.v[i]))
+                ivec_push(&v, W.groups[g].members.v[i]);
+        kc_list(r, v.v, v.n, 100, true, kc_user_row, &shape);
+        ivec_free(&v);
     } else if (left == 4 && strcmp(what, "role-mappings") == 0 && strcmp(r->seg[at + 3], "realm") == 0)
         role_mappings(r, g);
     else

@@ -65,7 +65,7 @@ search_ok(const struct user *u, const char *search)
 static bool
 matches(const struct user *u, const struct filter *f)
 {
-    if (u->service && !f->other)
+    if ((u->service && !f->other) || !directory_knows((int) (u - W.users)))
         return false;
     if (f->enabled != NULL && (strcmp(f->enabled, "true") == 0) != u->enabled)
         return false;
@@ -133,8 +133,8 @@ user_groups(struct req *r, int u)
 {
     struct shape shape = {.brief = kc_flag(r, "briefRepresentation", true), .clients = true};
     struct ivec v = {0};
-    for (int i = 0; i < W.users[u].groups.n; i++)
-        ivec_push(&v, W.users[u].groups.v[i]);
+    for (int i = 0; i < directory_groups(u)->n; i++)
+        ivec_push(&v, directory_groups(u)->v[i]);
     groups_sort(&v);
     r->kind = "user_groups";
     kc_list(r, v.v, v.n, -1, true, kc_group_plain_row, &shape);
@@ -201,7 +201,14 @@ kc_users(struct req *r, unsigned perm, int at)
         kc_error(r, 404, "User not found"); /* 403 for who may not ask: keycloak-verified.md section 3 */
     else if (u < 0 || (perm & P_VIEW_USERS) == 0)
         kc_forbidden(r);
-    else if (left == 2)
+    else if ((!directory_knows(u) && !W.users[u].cached) ||
+             (directory_down(u) && strcmp(what, "credentials") == 0)) {
+        r->kind = left == 2 ? "user" : what[0] == 'c' ? "credentials" : "other";
+        answer(
+            r, 500, "application/json",
+            "{\"error\":\"unknown_error\",\"error_description\":\"For more on this error consult the server "
+            "log.\"}");
+    } else if (left == 2)
         one_user(r, u);
     else if (strcmp(what, "role-mappings") == 0)
         role_mappings(r, perm, u, at + 2);
@@ -209,7 +216,7 @@ kc_users(struct req *r, unsigned perm, int at)
         user_groups(r, u);
     else if (left == 4 && strcmp(what, "groups") == 0 && strcmp(r->seg[at + 3], "count") == 0) {
         r->kind = "user_groups_count";
-        answer(r, 200, KC_JSON, "{\"count\":%d}", W.users[u].groups.n);
+        answer(r, 200, KC_JSON, "{\"count\":%d}", directory_live_groups(u));
     } else if (left == 3 && strcmp(what, "credentials") == 0) {
         r->kind = "credentials";
         answer(r, 200, KC_JSON, "[]");

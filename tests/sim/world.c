@@ -452,8 +452,9 @@ user_effective(int u, struct ivec *out)
     struct ivec todo = {0};
     for (int i = 0; i < W.users[u].roles.n; i++)
         ivec_push(&todo, W.users[u].roles.v[i]);
-    for (int i = 0; i < W.users[u].groups.n; i++)
-        for (int g = W.users[u].groups.v[i]; g >= 0; g = W.groups[g].parent)
+    const struct ivec *groups = directory_groups(u);
+    for (int i = 0; i < groups->n; i++)
+        for (int g = groups->v[i]; g >= 0; g = W.groups[g].parent)
             for (int k = 0; k < W.groups[g].roles.n; k++)
                 ivec_push(&todo, W.groups[g].roles.v[k]);
     while (todo.n > 0) {

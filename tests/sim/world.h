@@ -43,6 +43,9 @@ struct group {
 struct user {
     char *id, *name, *email, *first, *last, *fedlink;
     bool alive, enabled, verified, service;
+    bool off_there; /* disabled in its directory: shown so, not stored */
+    bool cached, cached_enabled;
+    struct ivec cached_groups; /* S26: as they were when the cache was filled */
     int64_t created_ms;
     struct ivec groups, roles;
     struct attrs attrs;
@@ -81,6 +84,15 @@ struct change {
     const char *by;
 };
 
+enum directory_mode { DIRECTORY_READ_ONLY, DIRECTORY_IMPORT, DIRECTORY_NOT_IMPORTED };
+
+#define DIRECTORIES_MAX 16
+
+struct directory {
+    enum directory_mode mode;
+    bool down;
+};
+
 enum permission {
     P_VIEW_USERS = 1,
     P_VIEW_REALM = 2,
@@ -104,6 +116,7 @@ struct world {
     struct strmap user_id, user_name, group_id, role_id, role_name, client_id, ent_id, ent_name;
     struct ivec by_name, top, realm_roles, dbx_users, dbx_sps, dbx_groups;
     struct attrs components; /* name = component id, val[0] = its name: user directories */
+    struct directory directories[DIRECTORIES_MAX]; /* parallel to components */
     int default_role;
     bool bulk; /* while true nothing is kept in order; world_settle ends it */
     struct rng rng;
@@ -123,6 +136,17 @@ extern pthread_rwlock_t world_lock;
 void world_init(uint64_t seed);
 void world_settle(void);
 unsigned permission_of(const char *name); /* 0: unknown */
+
+/* kc_directory.c, S26. `cache`: warm (as things are now), cold, poisoned (with an outage's answers); NULL and
+ * down < 0: as before. */
+int directory_of(int u); /* component index, -1: a local user */
+bool directory_set(const char *component, const char *mode, const char *cache, int down);
+bool directory_down(int u);
+bool directory_enabled(int u);              /* as shown */
+const struct ivec *directory_groups(int u); /* as /users/{id}/groups shows them */
+int directory_live_groups(int u);           /* as /users/{id}/groups/count does */
+bool directory_lists(int u);                /* in the member lists of its groups */
+bool directory_knows(int u);                /* in the lists of users */
 
 void attr_set(struct attrs *a, const char *name, const char *const *val, int n); /* n 0 removes */
 const struct attr *attr_get(const struct attrs *a, const char *name);

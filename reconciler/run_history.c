@@ -7,9 +7,13 @@
 
 #include "reconciler/run.h"
 
+#include "store/directories.h"
+
 struct rule_counts {
     struct store_rule_count *v; /* one a rule of this target; rule text owned */
     size_t len;
+    struct store_rule_directory *parts; /* for each rule, one a directory of the realm */
+    size_t directories;
 };
 
 static char *
@@ -27,12 +31,22 @@ counts_done(struct rule_counts *c)
     for (size_t i = 0; i < c->len; i++)
         free((void *) (uintptr_t) c->v[i].rule);
     free(c->v);
+    free(c->parts);
+}
+
+static uint32_t
+directory_of(const struct kb_realm *realm, const struct kb_user *user)
+{
+    for (uint32_t i = 0; user->directory && i < realm->directories_len; i++)
+        if (realm->directories[i].id == user->directory) /* the reader keeps one text of each */
+            return i;
+    return KB_NONE;
 }
 
 /* Distinct people and memberships of the managed groups that the rule feeds, and its existing objects. */
 static void
 count_rule(const struct run_target *t, const struct kb_rule *rule, uint8_t *seen,
-           struct store_rule_count *ret)
+           struct store_rule_count *ret, struct store_rule_directory *parts)
 {
     memset(seen, 0, t->run->realm.users_len);
     uint32_t last = KB_NONE;
@@ -47,7 +61,12 @@ count_rule(const struct run_target *t, const struct kb_rule *rule, uint8_t *seen
         const struct kb_u32s *users = &t->desired.groups[b->managed].users;
         ret->memberships += users->len;
         for (uint32_t k = 0; k < users->len; k++) {
+            uint32_t d = directory_of(&t->run->realm, &t->run->realm.users[users->v[k]]);
             ret->users += !seen[users->v[k]];
+            if (d != KB_NONE) {
+                parts[d].users += !seen[users->v[k]];
+                parts[d].memberships++;
+            }
             seen[users->v[k]] = 1;
         }
     }
@@ -59,7 +78,9 @@ count_rules(const struct run_target *t, struct rule_counts *ret, struct kb_error
     const struct kb_rules *rules = &t->run->config->rules;
     uint8_t *seen = malloc((size_t) t->run->realm.users_len + 1);
     ret->v = calloc(rules->rules_len + 1, sizeof(*ret->v));
-    int e = seen && ret->v ? 0 : kb_fail(err, KB_E_NOMEM, "counts");
+    ret->directories = t->run->realm.directories_len;
+    ret->parts = calloc((rules->rules_len + 1) * (ret->directories + 1), sizeof(*ret->parts));
+    int e = seen && ret->v && ret->parts ? 0 : kb_fail(err, KB_E_NOMEM, "counts");
     for (size_t i = 0; e >= 0 && i < rules->rules_len; i++) {
         if (!kb_rule_for_target(&rules->rules[i], t->config->name))
             continue;
@@ -70,7 +91,7 @@ count_rules(const struct run_target *t, struct rule_counts *ret, struct kb_error
         else
             ret->len++;
         if (e >= 0)
-            count_rule(t, &rules->rules[i], seen, c);
+            count_rule(t, &rules->rules[i], seen, c, ret->parts + (ret->len - 1) * ret->directories);
     }
     free(seen);
     return e;
@@ -79,7 +100,28 @@ count_rules(const struct run_target *t, struct rule_counts *ret, struct kb_error
 struct compare {
     const struct rule_counts *now;
     struct kb_history *history;
+    const struct kb_realm *realm;
 };
+
+/* People of a directory that is down, or of which nobody knows, count as they did then. */
+static int
+on_last_part(void *userdata, const struct store_rule_directory *last, struct kb_error *err)
+{
+    const struct compare *c = userdata;
+    uint32_t d = kb_realm_directory(c->realm, last->directory);
+    (void) err;
+    if (d == KB_NONE || kb_realm_directory_up(c->realm, last->directory))
+        return 0;
+    for (size_t i = 0; i < c->now->len; i++) {
+        const struct store_rule_directory *now = &c->now->parts[i * c->now->directories + d];
+        if (strcmp(c->now->v[i].rule, last->rule) != 0)
+            continue;
+        c->history->now_users += last->users - now->users;
+        c->history->now_memberships += last->memberships - now->memberships;
+        break;
+    }
+    return 0;
+}
 
 static int
 on_last_count(void *userdata, const struct store_rule_count *last, struct kb_error *err)
@@ -133,9 +175,11 @@ run_history_load(struct run_target *t, struct kb_error *err)
     if (!t->store)
         return 0;
     int e = count_rules(t, &now, err);
-    struct compare c = {&now, h};
+    struct compare c = {&now, h, &t->run->realm};
     if (e >= 0)
         e = store_rule_counts_each(t->store, on_last_count, &c, err);
+    if (e >= 0)
+        e = store_rule_directories_each(t->store, on_last_part, &c, err);
     if (e >= 0)
         e = store_managed_each(t->store, on_last_managed, t, err);
     if (e >= 0)
@@ -156,6 +200,22 @@ run_history_load(struct run_target *t, struct kb_error *err)
     return e;
 }
 
+static int
+save_parts(struct run_target *t, const struct rule_counts *now, struct kb_error *err)
+{
+    const struct kb_realm *realm = &t->run->realm;
+    int e = store_rule_directories_clear(t->store, err);
+    for (size_t i = 0; e >= 0 && i < now->len * now->directories; i++) {
+        struct store_rule_directory *row = &now->parts[i];
+        if (!row->memberships)
+            continue;
+        row->rule = now->v[i / now->directories].rule;
+        row->directory = kb_realm_str(realm, realm->directories[i % now->directories].id);
+        e = store_rule_directory_add(t->store, row, err);
+    }
+    return e;
+}
+
 int
 run_history_save(struct run_target *t, struct kb_error *err)
 {
@@ -166,6 +226,8 @@ run_history_save(struct run_target *t, struct kb_error *err)
         names[i] = t->scope.managed[i].name;
     if (e >= 0)
         e = store_rule_counts_save(t->store, now.v, now.len, err);
+    if (e >= 0)
+        e = save_parts(t, &now, err);
     if (e >= 0)
         e = store_managed_save(t->store, names, t->scope.managed_len, err);
     free(names);

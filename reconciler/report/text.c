@@ -48,8 +48,11 @@ source_line(const struct text *t)
         kb_buf_addf(t->b, p->source_lists ? "complete (%u lists)\n" : "complete\n", p->source_lists);
     else {
         paint(t, YELLOW, "NOT COMPLETE");
-        kb_buf_addf(t->b, " (%u of %u lists); what depends on the others is frozen\n", p->source_lists_ok,
-                    p->source_lists);
+        if (p->directories_len && p->source_lists_ok == p->source_lists)
+            kb_buf_adds(t->b, ": a directory is down\n");
+        else
+            kb_buf_addf(t->b, " (%u of %u lists); what depends on the others is frozen\n", p->source_lists_ok,
+                        p->source_lists);
     }
     if (p->client_composites_unread)
         kb_buf_adds(t->b, "           who holds a role only through a client's role is not seen: no rule "

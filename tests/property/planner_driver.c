@@ -150,11 +150,27 @@ load_users(struct json_object *world, struct kb_realm *realm, const struct kb_ta
                                   (flag(o, "stored") ? KB_USER_DISABLED_STORED : 0) |
                                   (flag(o, "locked_out") ? KB_USER_LOCKED_OUT : 0) |
                                   (flag(o, "gone") ? KB_USER_GONE : 0) |
+                                  (flag(o, "believed") ? KB_USER_DISABLED_BELIEVED : 0) |
                                   (flag(o, "looked_up") ? KB_USER_LOOKED_UP : 0));
         desired->matches[i] =
             (struct kb_user_match){.verdict = (uint8_t) json_object_get_int(get(o, "verdict")),
                                    .principal = principal(target, text(o, "principal"))};
     }
+}
+
+/* One directory, "ldap": up, down, unwitnessed, or not in the realm any more. */
+static void
+load_directory(struct json_object *world, struct kb_realm *realm)
+{
+    uint32_t row = kb_realm_directory_add(realm, "ldap");
+    const char *is = text(world, "ldap");
+
+    assert(row != KB_NONE);
+    realm->directories_read.status = KB_READ_COMPLETE;
+    realm->directories[row].listed = strcmp(is, "removed") != 0;
+    realm->directories[row].status = !strcmp(is, "up")     ? KB_DIRECTORY_UP
+                                     : !strcmp(is, "down") ? KB_DIRECTORY_DOWN
+                                                           : KB_DIRECTORY_UNWITNESSED;
 }
 
 /* The managed groups are sorted by name already. */
@@ -285,6 +301,7 @@ answer(struct json_object *world)
     load_principals(world, &target);
     load_groups(world, &target);
     load_users(world, &realm, &target, &desired);
+    load_directory(world, &realm);
     load_managed(world, &realm, &target, &scope, &desired);
     in = (struct kb_plan_input){.rules = &rules,
                                 .scope = &scope,

@@ -87,8 +87,18 @@ class Model:
 
     def unknown(self, group, pid, user):
         self.leave("unproven", group["name"], self.called(pid))
-        if not user["looked_up"]:
+        self.look_up(user)
+
+    def look_up(self, user):
+        if not user["looked_up"] and not user["gone"] and not (user["directory"] and self.w["ldap"] == "down"):
             self.lookups.add(user["id"])
+
+    def silent(self, person):
+        """Nothing speaks against people of a directory that is not up; one that the realm dropped keeps nobody who is gone."""
+        if not person["directory"] or self.w["ldap"] == "up" or (person["gone"] and self.w["ldap"] == "removed"):
+            return False
+        self.seen.add("directory " + self.w["ldap"])
+        return True
 
     def removal(self, group, pid, uid):
         """Cause of a removal, or None when the person is left alone."""
@@ -107,21 +117,28 @@ class Model:
             self.lookups.add(uid)
             self.leave("unproven", group["name"], name)
         elif person["gone"]:
-            return "deleted", person["id"]
+            return self.unless_silent("deleted", group, pid, person)
         elif person["locked_out"]:
             self.leave("locked_out", group["name"], name)
         elif person["stored"] or not person["enabled"]:
             if person["verdict"] != DISABLED and not person["looked_up"]:
                 self.unknown(group, pid, person)
-            elif person["directory"] and not person["stored"]:
+            elif person["directory"] and not person["stored"] and not person["believed"]:
                 self.leave("unproven", group["name"], name)
             else:
-                return "disabled", person["id"]
+                cause = "disabled_in_directory" if person["directory"] and not person["stored"] else "disabled"
+                return self.unless_silent(cause, group, pid, person)
         elif person["id"] in group["holders"]:
             self.leave("identity_changed", group["name"], name)
         else:
-            return "revoked", person["id"]
+            return self.unless_silent("revoked", group, pid, person)
         return None
+
+    def unless_silent(self, cause, group, pid, person):
+        if self.silent(person):
+            self.leave("unproven", group["name"], self.called(pid))
+            return None
+        return cause, person["id"]
 
     def foreign(self, group, pid):
         today, name = self.today(pid), self.called(pid)
@@ -139,8 +156,12 @@ class Model:
             self.leave("ambiguous", group["name"], name)
         elif not self.principals[pid]["name"]:
             self.leave("unproven", group["name"], name)
+        elif today:
+            return self.unless_silent("foreign", group, pid, today)
+        elif self.w["ldap"] in ("down", "unwitnessed"):  # anybody may be hidden there
+            self.leave("unproven", group["name"], name)
         else:
-            return "foreign", today["id"] if today else ""
+            return "foreign", ""
         return None
 
     def membership(self, group, target, pid, plan):
@@ -154,6 +175,8 @@ class Model:
         elif desired and not present:
             if pid in self.w["doubtful"]:
                 self.leave("ambiguous", group["name"], self.called(pid))
+            elif self.today(pid)["directory"] and self.w["ldap"] == "down":
+                self.leave("unproven", group["name"], self.called(pid))
             else:
                 self.operation(plan, "add", "drift_removed" if ledger else "granted", pid, self.today(pid)["id"])
         elif desired:
@@ -207,8 +230,8 @@ class Model:
                 continue
             name = self.principals[u["principal"]]["name"] if u["principal"] else u["username"] or uid
             self.leave(lists[u["verdict"]], group["name"], name or "")
-            if u["verdict"] == UNKNOWN and not u["looked_up"] and not u["gone"]:
-                self.lookups.add(uid)
+            if u["verdict"] == UNKNOWN:
+                self.look_up(u)
 
     def group(self, group):
         protected = lower(group["name"]) in [lower(n) for n in SYSTEM + self.w["protect_groups"]]

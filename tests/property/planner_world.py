@@ -25,16 +25,17 @@ def make_principals(rnd):
 
 def make_user(rnd, uid, principal):
     """Flags that fit the verdict, as matching leaves them."""
-    verdict = rnd.choice([MATCHED] * 24 + [EXCLUDED, DISABLED, DISABLED, LOCKED_OUT, UNVERIFIED, UNKNOWN, OFF]) if principal \
+    verdict = rnd.choice([MATCHED] * 24 + [EXCLUDED, DISABLED, DISABLED, DISABLED, LOCKED_OUT, UNVERIFIED, UNKNOWN, OFF]) if principal \
         else rnd.choice([UNMATCHED, UNMATCHED, NO_KEY, DISABLED, UNKNOWN, OFF, NOT_ASKED])
     u = {"id": uid, "username": f"user-{uid}", "email": f"{uid}@acme.example" if chance(rnd, 80) else "",
-         "directory": "ldap" if chance(rnd, 15) else None, "enabled": True, "stored": False, "locked_out": False, "gone": False,
+         "directory": "ldap" if chance(rnd, 15) else None, "enabled": True, "stored": False, "locked_out": False, "gone": False, "believed": False,
          "looked_up": chance(rnd, 20), "verdict": verdict, "principal": principal}
     if verdict == DISABLED:
         if not principal and chance(rnd, 50):
             u |= {"gone": True, "looked_up": True, "enabled": False}
         else:
-            u |= {"stored": chance(rnd, 80), "enabled": False}
+            u |= {"directory": "ldap" if chance(rnd, 40) else None, "stored": chance(rnd, 50), "enabled": False}
+            u["believed"] = bool(u["directory"]) and not u["stored"] and chance(rnd, 80)
     elif verdict == LOCKED_OUT:
         u |= {"locked_out": True, "enabled": False}
     elif verdict in (UNKNOWN, NOT_ASKED) and chance(rnd, 70):
@@ -114,6 +115,7 @@ def make(seed):
                 w["exceptions"].append({"group": m["name"], "principal": rnd.choice([p["id"], (p["name"] or "?").upper()]),
                                         "until": rnd.choice([4999, 5000, 5001, 9000]), "reason": "pilot"})
     select(rnd, w)
+    w["ldap"] = rnd.choice(["up"] * 6 + ["down"] * 2 + ["unwitnessed", "removed"])
     return w
 
 

@@ -23,7 +23,8 @@ SEED = int(os.environ.get("KEYBRICKS_SEED", "20261124"))
 
 # What must be in at least one world of a hundred, or the test does not test it. "stuck" comes from apply.
 KINDS = [f"{d} {p} {l}" for d in (0, 1) for p in (0, 1) for l in (0, 1) if d + p + l] + \
-    ["cause " + c for c in ("granted", "drift_removed", "revoked", "disabled", "deleted", "foreign")] + \
+    ["cause " + c for c in ("granted", "drift_removed", "revoked", "disabled", "deleted", "foreign", "disabled_in_directory")] + \
+    ["directory " + how for how in ("down", "unwitnessed", "removed")] + \
     ["left " + name for name in LISTS if name != "stuck"] + \
     ["guard protected_group", "guard protected_member", "guard self_check", "action create", "action update", "excluded",
      "over 50 operations", "only groups", "only users", "no removals", "look-ups", "read again"]

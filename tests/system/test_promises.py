@@ -96,3 +96,15 @@ def test_a_narrow_run_does_not_end_the_first_run(stage, option):
     held = at.sync(code=3)
     assert "first_run" in held.out + held.err and at.members("ml") == {"p000"}
     assert json.loads((at.state / "acme.held.plan").read_text())["summary"]["held"] == 1
+
+
+def test_nobody_is_adopted_while_everything_is_held(stage):
+    """Who is adopted may be removed by a later run, so adopting waits for the same person's decision as a write."""
+    world = company(2)
+    world.dbx_groups["ml"]["members"] = [{"id": world.id("p000")}]
+    at = stage(world, guards={"first_run": True})
+    at.sync(code=3)
+    assert at.audit("adopt") == []
+    at.run("apply", at.state / "acme.held.plan")
+    at.sync()
+    assert [row["body"]["members"] for row in at.audit("adopt")] == [[world.id("p000")]]

@@ -10,6 +10,8 @@
 #include "model/pool.h"
 #include "model/read.h"
 
+#include <string.h>
+
 enum kb_principal_kind { KB_PRINCIPAL_USER, KB_PRINCIPAL_SERVICE, KB_PRINCIPAL_KIND_MAX_ };
 
 /* As in the plan's document; sorts by these words, not by the numbers. */
@@ -28,6 +30,16 @@ struct kb_principal {
     bool listed;    /* in a complete listing of this run (or of the snapshot with refresh never) */
     bool looked_up; /* asked by id in this run because no listing explained it */
 };
+
+/* A user that Databricks does not have yet and that match.missing_users = "create" would make: its id is this
+ * and the Keycloak user's id, until it is made. */
+#define KB_PRINCIPAL_NEW "new:"
+
+static inline bool
+kb_principal_is_new(const char *id)
+{
+    return strncmp(id, KB_PRINCIPAL_NEW, sizeof(KB_PRINCIPAL_NEW) - 1) == 0;
+}
 
 enum kb_members_from { KB_MEMBERS_NONE, KB_MEMBERS_SNAPSHOT, KB_MEMBERS_NOW };
 

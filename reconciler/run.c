@@ -79,7 +79,15 @@ plan_once(struct run_target *t, const char *applied_digest, struct kb_plan_needs
     kb_desired_done(&t->desired);
     kb_plan_done(&t->plan);
     t->desired = (struct kb_desired){0};
+    bool added = false;
     int e = kb_desired_make(&run->config->rules, &t->scope, &run->realm, &t->target, &t->desired, err);
+    if (e >= 0)
+        e = run_users_new(t, &added, err);
+    if (e >= 0 && added) { /* once more: two people may want the same new name */
+        kb_desired_done(&t->desired);
+        t->desired = (struct kb_desired){0};
+        e = kb_desired_make(&run->config->rules, &t->scope, &run->realm, &t->target, &t->desired, err);
+    }
     if (e < 0)
         return e;
     const struct kb_plan_input input = {.rules = &run->config->rules,
@@ -380,6 +388,7 @@ work_on(struct run_target *t, struct kb_error *err)
         e = carry_out(t, err);
     else if (t->run->opts.show)
         e = t->run->opts.show(t->run->opts.userdata, t, err);
+    run_users_forget(t);
     sum_up(t);
     return e;
 }

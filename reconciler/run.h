@@ -110,6 +110,10 @@ bool run_directories_down(const struct kb_realm *realm); /* one of them: the rea
 int run_directories_believe(struct run_target *t, struct kb_error *err); /* before the target is planned */
 int run_directories_save(struct run_target *t, struct kb_error *err);
 
+/* run_users.c: people whom match.missing_users = "create" would make. After _forget no snapshot keeps them. */
+int run_users_new(struct run_target *t, bool *ret_added, struct kb_error *err);
+void run_users_forget(struct run_target *t);
+
 /* run_history.c: what the guards need from the store, and what the store keeps for them. */
 int run_history_load(struct run_target *t, struct kb_error *err);
 int run_history_save(struct run_target *t, struct kb_error *err);

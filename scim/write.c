@@ -44,6 +44,8 @@ cure(const struct write_call *c, int status, const char *said)
     if (workspace && status == 500 &&
         strstr(said, "Error in performing the patch operation on group resource"))
         return wrong_level;
+    if (c->create && status == 409)
+        return "; it exists, but no listing shows it: does automatic identity management own it?";
     if (status == 403)
         return "; the service principal must be manager of this group or account admin";
     return "";

@@ -7,8 +7,10 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "reconciler/apply/decode.h"
 #include "reconciler/apply/encode.h"
+#include "reconciler/plan/match.h"
 #include "store/journal.h"
 #include "store/ledger.h"
 
@@ -53,6 +55,21 @@ leftovers_done(struct leftovers *all)
         decoded_intent_done(&all->v[i].intent);
     }
     free(all->v);
+}
+
+/* A user that a POST should have made: the complete listing knows, by the name that Keycloak has for them. */
+static bool
+user_is_there(const struct leftover *l)
+{
+    const struct kb_realm *realm = l->a->realm;
+    const struct kb_target *t = l->a->target;
+    uint32_t u = kb_realm_user(realm, l->group_name + strlen(KB_PRINCIPAL_NEW));
+    const char *key = u == KB_NONE ? NULL : kb_match_key(l->a->rules, realm, &realm->users[u]);
+    for (uint32_t p = 0; key && p < t->principals_len; p++)
+        if (t->principals[p].listed && t->principals[p].name &&
+            !kb_ascii_casecmp(kb_target_str(t, t->principals[p].name), key))
+            return true;
+    return false;
 }
 
 static void
@@ -107,7 +124,8 @@ resolve(struct leftover *l, struct kb_error *err)
     if (!unverified)
         return kb_fail(err, KB_E_NOMEM, "outcome row");
     int e = settle(l, unverified, &missing, err);
-    bool applied = l->intent.create ? l->tgroup != KB_NONE : missing == 0;
+    bool user = l->intent.create && kb_principal_is_new(l->group_name);
+    bool applied = user ? user_is_there(l) : l->intent.create ? l->tgroup != KB_NONE : missing == 0;
     struct encode_outcome o = {
         .intent = l->seq,
         .request = l->intent.request,

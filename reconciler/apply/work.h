@@ -34,6 +34,13 @@ struct work {
     bool unreadable;                /* no reading since the last write, or it failed */
 };
 
+/* write.c: what the guard write_errors counts; the first failure of our own, which ends the run. */
+void work_count(struct apply *a, const struct scim_write *write, bool halved);
+void work_fail(struct apply *a, const struct kb_error *why);
+
+/* users.c: makes the users of operations whose principal is "new:…", and puts their ids into the plan. */
+int work_users(struct apply *a, struct kb_error *err);
+
 int work_new(struct apply *a, uint32_t group, struct work *ret, struct kb_error *err);
 void work_done(struct work *w);
 

@@ -34,16 +34,16 @@ check_scope(const struct work *w, struct kb_error *err)
     return 0;
 }
 
-static void
-fail_run(struct apply *a, const struct kb_error *why)
+void
+work_fail(struct apply *a, const struct kb_error *why)
 {
     kb_error_gather(&a->failed, why);
     kb_http_stop(a->http);
 }
 
 /* Five failed writes in a row, or 20 % of at least 10 (interface section 4, write_errors). */
-static void
-count_write(struct apply *a, const struct scim_write *write, bool halved)
+void
+work_count(struct apply *a, const struct scim_write *write, bool halved)
 {
     a->writes++;
     if (write->ok)
@@ -73,7 +73,7 @@ take_group(struct work *w, const char *id)
         return;
     }
     (void) kb_fail(&err, KB_E_NOMEM, "new group");
-    fail_run(w->a, &err);
+    work_fail(w->a, &err);
 }
 
 static void
@@ -84,7 +84,7 @@ on_write(void *userdata, const struct scim_write *write)
     r->write = *write;
     r->sent = write->ok || write->sent;
     r->halved = write->too_large && !r->create && scim_patch_halve(&w->limits, &r->slice);
-    count_write(w->a, write, r->halved);
+    work_count(w->a, write, r->halved);
     if (r->create && write->ok)
         take_group(w, write->id);
     if (r->halved) { /* nothing of it was done: its members go in smaller requests */
@@ -151,7 +151,7 @@ send_next(struct work *w)
     }
     if (e < 0) {
         work_drop_rest(w, false, err.msg);
-        fail_run(a, &err);
+        work_fail(a, &err);
     }
 }
 
@@ -170,6 +170,18 @@ group_digest(const struct kb_target *target, const struct kb_target_group *g, ch
     return ok ? 0 : kb_fail(err, KB_E_NOMEM, "digest of a group's members");
 }
 
+/* A connector may have taken it over since the listing. */
+static bool
+taken_over(const struct work *w, const struct kb_target_group *g)
+{
+    const struct apply *a = w->a;
+    const char *name = kb_plan_str(a->plan, a->plan->groups[w->group].name);
+    for (uint32_t i = 0; g->external_id && i < a->scope->managed_len; i++)
+        if (!strcmp(a->scope->managed[i].name, name))
+            return !a->scope->managed[i].adopt_external;
+    return false;
+}
+
 static void
 on_read(void *userdata, uint32_t tgroup)
 {
@@ -181,8 +193,11 @@ on_read(void *userdata, uint32_t tgroup)
     char digest[KB_DIGEST_SIZE];
     if (!kb_read_ok(&g->read)) {
         work_drop_rest(w, false, "the group could not be read again before writing");
+    } else if (taken_over(w, g)) {
+        a->moved++;
+        work_drop_rest(w, false, "owned by another provisioner since the plan was made");
     } else if (group_digest(a->target, g, digest, &err) < 0) {
-        fail_run(a, &err);
+        work_fail(a, &err);
         work_drop_rest(w, false, err.msg);
     } else if (strcmp(digest, pg->precondition) != 0) {
         char note[160];
@@ -225,7 +240,7 @@ pump(struct apply *a)
             send_next(w); /* says why not */
         else if (start(w, &err) < 0) {
             work_drop_rest(w, false, err.msg);
-            fail_run(a, &err);
+            work_fail(a, &err);
         }
         a->in_flight += !w->ended;
     }
@@ -298,7 +313,9 @@ apply_write(struct apply *a, struct kb_error *err)
 {
     struct work *works = NULL;
     size_t len = 0;
-    int e = make_works(a, &works, &len, err);
+    int e = work_users(a, err);
+    if (e >= 0)
+        e = make_works(a, &works, &len, err);
     if (e >= 0) {
         struct kb_error stopped = {0};
         a->works = works;

@@ -278,7 +278,10 @@ op_fields(struct fields *f, const struct json_object *obj, const char *at, struc
         r = text(f, principal, at, "display", KB_JSON_OPTIONAL, &op->display);
     if (r < 0)
         return r;
-    if (!kb_is_digits(kb_plan_str(f->plan, op->id), 1, ID_LEN_MAX))
+    const char *id = kb_plan_str(f->plan, op->id);
+    bool to_be_made = kb_principal_is_new(id) && op->op == KB_OP_ADD && op->kind == KB_PRINCIPAL_USER &&
+                      !strcmp(id + strlen(KB_PRINCIPAL_NEW), kb_plan_str(f->plan, op->source_id));
+    if (!to_be_made && !kb_is_digits(id, 1, ID_LEN_MAX))
         return bad(f, at, "principal.id", "not 1 to 19 digits");
     r = kb_json_arr(obj, at, "reasons", KB_JSON_REQUIRED, &list, f->err);
     return r < 0 ? r : reasons(f, list, at, op);

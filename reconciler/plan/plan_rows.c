@@ -131,6 +131,17 @@ directory_forbids(struct kb_plan_work *work, const struct kb_plan_job *job, cons
     return true;
 }
 
+/* For people who read the plan. */
+static kb_text
+notice(struct kb_plan_work *work, uint32_t principal)
+{
+    const struct kb_principal *p = &work->in->target->principals[principal];
+
+    if (kb_principal_is_new(kb_target_str(work->in->target, p->id)))
+        return kb_pool_adds(&work->plan->pool, "the user is created first");
+    return p->active ? 0 : kb_pool_adds(&work->plan->pool, "inactive in Databricks");
+}
+
 static int
 add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row, enum kb_op what,
        enum kb_cause cause, uint32_t user)
@@ -156,6 +167,7 @@ add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row
         op.source_id = kb_plan_user_text(work, user);
         op.directory = kb_pool_adds(&plan->pool, directory_of(work, row, user));
     }
+    op.note = notice(work, row->principal);
     if (what == KB_OP_ADD) {
         int r = kb_plan_reasons(work);
         if (r >= 0)
@@ -164,8 +176,8 @@ add_op(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row
         if (r < 0)
             return r;
     }
-    if (op.id == KB_NONE || op.name == KB_NONE || op.display == KB_NONE || op.source_id == KB_NONE ||
-        op.directory == KB_NONE ||
+    if (op.note == KB_NONE || op.id == KB_NONE || op.name == KB_NONE || op.display == KB_NONE ||
+        op.source_id == KB_NONE || op.directory == KB_NONE ||
         !kb_grow(&plan->ops, &plan->ops_cap, (size_t) plan->ops_len + 1, sizeof(*plan->ops), OPS_MAX))
         return kb_plan_nomem(work);
     plan->ops[plan->ops_len++] = op;

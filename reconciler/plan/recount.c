@@ -2,6 +2,8 @@
 
 #include "reconciler/plan/recount.h"
 
+#include "model/target.h"
+
 uint32_t
 kb_patch_requests(uint32_t adds, uint32_t removes)
 {
@@ -86,6 +88,22 @@ count_left(struct kb_plan *plan)
     }
 }
 
+/* Distinct people in ready operations that Databricks does not have yet. */
+static void
+count_new_users(struct kb_plan *plan)
+{
+    plan->summary.create_users = 0;
+    for (uint32_t i = 0; i < plan->ops_len; i++) {
+        const struct kb_plan_op *op = &plan->ops[i];
+        bool seen = op->state != KB_OP_READY || !kb_principal_is_new(kb_plan_str(plan, op->id));
+        for (uint32_t k = 0; k < i && !seen; k++)
+            seen = plan->ops[k].state == KB_OP_READY &&
+                   !strcmp(kb_plan_str(plan, plan->ops[k].id), kb_plan_str(plan, op->id));
+        plan->summary.create_users += !seen;
+    }
+    plan->cost.post = plan->summary.create_users;
+}
+
 void
 kb_plan_recount(struct kb_plan *plan)
 {
@@ -93,7 +111,7 @@ kb_plan_recount(struct kb_plan *plan)
     plan->summary.drift = plan->summary.foreign = plan->summary.unmatched = plan->summary.ambiguous = 0;
     plan->summary.create_groups = plan->summary.frozen = plan->summary.ready_writes = 0;
     plan->cost.get = plan->cost.patch = 0;
-    plan->cost.post = plan->summary.create_users;
+    count_new_users(plan);
     for (uint32_t i = 0; i < plan->groups_len; i++)
         count_group(plan, &plan->groups[i]);
     count_left(plan);

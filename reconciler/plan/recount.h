@@ -3,7 +3,7 @@
  * Why:    guards, proofs and apply change states; group states, summary and cost must never be older than
  * these. Planner and guards both need it, so it stands by itself.
  * Counts: summary.foreign and summary.unmatched count (group, person) pairs; a foreign member that is to be
- * removed counts as foreign too. summary.adopt, create_users and removals_left_out are the planner's and
+ * removed counts as foreign too. summary.adopt and removals_left_out are the planner's and
  * stay. Source: interface.md sections 5 and 7.
  */
 #ifndef KB_PLAN_RECOUNT_H

@@ -28,6 +28,9 @@ struct knobs {
     bool list_members, readd_409, reremove_400, resources_missing, filter_strict, wrong_urn_empties,
         extra_keys;
     bool kc_admin_api, not_found_variant;
+    bool aim;                 /* automatic identity management: rule 30 */
+    bool post_members_fail;   /* rule 21 */
+    bool cycles_400;          /* rule 39 */
     double rate[RATE_KINDS];  /* requests a second, 0: no limit */
     const char *content_type; /* of Databricks answers; texts are kept for ever */
     const char *retry_after;  /* "seconds", "none", or the text to send */

@@ -23,6 +23,7 @@ void dbx_token(struct req *r, bool account);
 bool dbx_token_valid(struct req *r, enum level level, bool scim21);
 
 bool dbx_visible(int e, enum level level);
+bool dbx_aim(int e);
 /* The entity of a path, or -1 after a 404 (rules 27, 28). */
 int dbx_find(struct req *r, char kind, const char *id, enum level level);
 void dbx_get(struct req *r, char kind, const char *id, enum level level);

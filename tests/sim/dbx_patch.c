@@ -65,6 +65,19 @@ op_fault(json_object *o)
     return strcmp(path, "members") == 0 && !members_shape(v) ? unparsable : NULL;
 }
 
+/* Is `g` the group `at`, or inside it? At most 10 levels are allowed anyway (databricks-api.md 4). */
+static bool
+contains(int at, int g, int depth)
+{
+    if (at == g)
+        return true;
+    const struct ivec *v = &W.ents[at].members;
+    for (int i = 0; i < v->n && depth < 10; i++)
+        if (W.ents[v->v[i]].kind == 'G' && contains(v->v[i], g, depth + 1))
+            return true;
+    return false;
+}
+
 bool
 dbx_add_member(struct req *r, int g, const char *id, const char *by)
 {
@@ -77,6 +90,10 @@ dbx_add_member(struct req *r, int g, const char *id, const char *by)
         scim_error(r, knobs.unknown_id == UNKNOWN_400 ? 400 : 404,
                    knobs.unknown_id == UNKNOWN_400 ? "invalidValue" : NULL, "Principal with id %s not found.",
                    id);
+        return false;
+    }
+    if (knobs.cycles_400 && W.ents[m].kind == 'G' && contains(m, g, 0)) { /* rule 39; wording invented */
+        scim_error(r, 400, "invalidValue", "Group %s cannot be a member of itself.", W.ents[g].name);
         return false;
     }
     if (!member_add(g, m, rec_number(r->rec), by) && knobs.readd_409) { /* rule 16 */
@@ -305,6 +322,11 @@ dbx_patch(struct req *r, char kind, const char *id, enum level level)
             scim_error(r, 500, NULL, "Error in performing the patch operation on group resource.");
         else
             scim_error(r, 400, "Members attribute not supported for current workspace.", "%s", unparsable);
+        return;
+    }
+    if (dbx_aim(e)) { /* rule 30; wording invented */
+        scim_error(r, 400, "mutability", "Group %s is managed by automatic identity management.",
+                   W.ents[e].name);
         return;
     }
     json_object *body = json_parse(r->body.p != NULL ? r->body.p : ""), *ops = NULL;

@@ -66,6 +66,14 @@ projection(const struct req *r, unsigned all)
     return bits;
 }
 
+/* Rule 30: a group that automatic identity management owns. Source: databricks-api.md 1.3, 1.7 (TF#5142). */
+bool
+dbx_aim(int e)
+{
+    const struct ent *x = &W.ents[e];
+    return knobs.aim && x->kind == 'G' && x->ext != NULL && x->ext[0] != '\0';
+}
+
 bool
 dbx_visible(int e, enum level level)
 {
@@ -272,7 +280,8 @@ dbx_list(struct req *r, char kind, enum level level)
         const struct ivec *all = kind == 'U' ? &W.dbx_users : kind == 'S' ? &W.dbx_sps : &W.dbx_groups;
         struct ivec v = {0};
         for (int i = 0; i < all->n; i++)
-            if (dbx_visible(all->v[i], level) && (f == NULL || filter_match(f, &W.ents[all->v[i]])))
+            if (dbx_visible(all->v[i], level) && !dbx_aim(all->v[i]) &&
+                (f == NULL || filter_match(f, &W.ents[all->v[i]])))
                 ivec_push(&v, all->v[i]);
         /* Rule 3: members in lists only at workspace level. Source: databricks-api.md section 3.2. Of users
          * and service principals the groups come only when asked for. */

@@ -57,6 +57,9 @@ dbx_post(struct req *r, char kind, enum level level)
     bool local = kind == 'G' && level == LEVEL_WORKSPACE;
     if (name == NULL || name[0] == '\0' || strlen(name) > 1020)
         scim_error(r, 400, "invalidSyntax", "%s", unparsable);
+    else if (knobs.aim && kind == 'G' && json_text(body, "externalId") != NULL) /* rule 30 */
+        scim_error(r, 400, "invalidValue",
+                   "externalId cannot be set while automatic identity management is on.");
     else if (!duplicate(r, kind, name, appid, local)) {
         int e = ent_new(kind, name, NULL, local);
         if (kind == 'U')
@@ -67,7 +70,10 @@ dbx_post(struct req *r, char kind, enum level level)
         str_set(&W.ents[e].ext, json_text(body, "externalId"));
         if (json_object_object_get_ex(body, "active", &active))
             W.ents[e].active = json_object_get_boolean(active);
-        if (kind != 'G' || put_members(r, e, body, "post")) {
+        json_object *members = NULL;
+        if (kind == 'G' && knobs.post_members_fail && json_object_object_get_ex(body, "members", &members))
+            scim_error(r, 500, NULL, "Failed to update members of group %s", name); /* rule 21: ucx#555 */
+        else if (kind != 'G' || put_members(r, e, body, "post")) {
             dbx_render(&r->out, e, level, false);
             r->status = knobs.post_status;
             r->ctype = SCIM_JSON;

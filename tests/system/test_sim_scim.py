@@ -201,3 +201,32 @@ def test_rates(sim):
     sim.control("POST", "clock", {"advance_ms": 1000})
     assert sim.patch(ML, add(ANA)).status == 200
     assert sim.dbx("GET", "/Groups").status == 200
+
+
+# ---- rules 21, 30, 39 ----
+
+def test_a_group_made_with_members_may_end_empty_and_500(sim):
+    sim.knobs(post_members_fail=True)
+    body = {"schemas": [], "displayName": "fresh", "members": [{"value": ANA}]}
+    assert sim.dbx("POST", "/Groups", body).status == 500
+    assert sim.members("fresh") == []
+    assert sim.dbx("POST", "/Groups", {"schemas": [], "displayName": "fresh2"}).status == 201
+
+
+def test_automatic_identity_management_hides_and_refuses(sim):
+    sim.knobs(aim=True)
+    sim.edit({"op": "dbx_group_set", "group": "ml", "externalId": "entra"})
+    listed = [one["displayName"] for one in sim.dbx("GET", "/Groups").json["Resources"]]
+    assert "ml" not in listed and "outer" in listed
+    assert sim.dbx("GET", f"/Groups/{ML}").status == 200
+    assert sim.patch(ML, add("100000000000001")).status == 400
+    assert sim.dbx("POST", "/Groups", {"displayName": "x", "externalId": "e"}).status == 400
+    sim.knobs(aim=False)
+    assert sim.patch(ML, add(ANA)).status == 200
+
+
+@pytest.mark.parametrize("strict", [False, True])
+def test_a_group_inside_itself(sim, strict):
+    sim.knobs(cycles_400=strict)
+    outer = next(one["id"] for one in sim.control("GET", "state")["groups"] if one["displayName"] == "outer")
+    assert sim.patch(ML, add(outer)).status == (400 if strict else 200)

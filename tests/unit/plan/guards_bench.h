@@ -114,6 +114,21 @@ add_group(struct bench *b, const struct shape *shape)
         add_op(plan, group, KB_OP_REMOVE);
 }
 
+/* The first additions are for people whom Databricks does not have yet. */
+static inline void
+make_new(struct bench *b, uint32_t users)
+{
+    b->plan.summary.create_users = users;
+    for (uint32_t i = 0; i < b->plan.ops_len && users; i++) {
+        char id[32];
+        if (b->plan.ops[i].op != KB_OP_ADD)
+            continue;
+        (void) snprintf(id, sizeof(id), "new:%u", users--);
+        b->plan.ops[i].id = kb_pool_adds(&b->plan.pool, id);
+    }
+    assert_int_equal(users, 0);
+}
+
 static inline void
 judge(struct bench *b)
 {

@@ -70,8 +70,8 @@ test_ephemeral(void **state)
         {G(50, 0, 3), 0, KB_GUARD_MAX_REMOVALS_TOTAL},
         {G(50, 3, 0), 0, KB_GUARD_MAX_ADDITIONS_TOTAL},
         {NEW(0), 0, KB_GUARD_MAX_GROUP_CREATIONS},
-        {G(50, 1, 0), 2, -1},
-        {G(50, 1, 0), 3, KB_GUARD_MAX_USER_CREATIONS},
+        {G(50, 1, 0), 1, -1},
+        {G(50, 2, 0), 2, KB_GUARD_MAX_USER_CREATIONS},
     };
 
     (void) state;
@@ -79,9 +79,10 @@ test_ephemeral(void **state)
         struct bench b;
         bench_init(&b);
         add_group(&b, &cases[i].shape);
-        b.limits.max_removals_total = b.limits.max_additions_total = b.limits.max_user_creations = 5;
+        b.limits.max_removals_total = b.limits.max_additions_total = 5;
+        b.limits.max_user_creations = 3;
         b.limits.max_group_creations = 1;
-        b.plan.summary.create_users = cases[i].users;
+        make_new(&b, cases[i].users);
         judge(&b);
         assert_int_equal(b.plan.guards_len, 0);
         b.in.ephemeral = true;

@@ -106,9 +106,9 @@ static const struct limit_case limit_cases[] = {
     {GROUP_CREATIONS, 1, 0, NEW(2), 0, 0, -1, 0, 0, 0},
     {GROUP_CREATIONS, 0, 0, NEW(2), 0, 0, KB_GUARD_MAX_GROUP_CREATIONS, 1, 2, 0},
     {GROUP_CREATIONS, 0, 0, G(9, 2, 1), 0, 0, -1, 0, 0, 0},
-    {USER_CREATIONS, 2, 0, G(9, 2, 1), 1, 0, -1, 0, 0, 0},
-    {USER_CREATIONS, 2, 0, G(9, 2, 1), 2, 0, -1, 0, 0, 0},
-    {USER_CREATIONS, 2, 0, G(9, 2, 1), 3, 0, KB_GUARD_MAX_USER_CREATIONS, 3, 2, 0},
+    {USER_CREATIONS, 2, 0, G(9, 3, 1), 1, 0, -1, 0, 0, 0},
+    {USER_CREATIONS, 2, 0, G(9, 3, 1), 2, 0, -1, 0, 0, 0},
+    {USER_CREATIONS, 2, 0, G(9, 3, 1), 3, 0, KB_GUARD_MAX_USER_CREATIONS, 3, 3, 0},
     {RULES_CHANGE, 20, 0, G(9, 2, 1), 2, 10, -1, 0, 0, 0},
     {RULES_CHANGE, 20, 0, G(9, 2, 1), 3, 10, KB_GUARD_RULES_CHANGE_PERCENT, 30, 0, 1},
     {RULES_CHANGE, 20, 3, G(9, 2, 1), 3, 10, -1, 0, 0, 0},
@@ -188,7 +188,7 @@ turn(struct bench *b, const struct limit_case *c)
         break;
     case USER_CREATIONS:
         l->max_user_creations = c->limit;
-        b->plan.summary.create_users = (uint32_t) c->history;
+        make_new(b, (uint32_t) c->history);
         break;
     case RULES_CHANGE:
         l->rules_change_percent = c->limit;

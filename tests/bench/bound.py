@@ -3,7 +3,7 @@
 Shares nothing with the program. Sources: section 1.5 of keycloak-api.md (roles once, the flat list of groups and its count once,
 one level of each composite once, direct members of each wanted group and direct holders of each role that leads to a wanted one
 once), docs/decisions/0004 (the stored flag of disabled people, once, when somebody in scope is shown disabled), interface.md
-"Identity" (details of each service account in scope), databricks-api.md (100 rows a page; members by GET of a group).
+"Identity" (details of each service account in scope) and "Directories" (their list, once), databricks-api.md (100 rows a page; members by GET of a group).
 """
 
 import urllib.parse
@@ -68,6 +68,7 @@ class Bound:
             self.users_of(f"/groups/{group['id']}/members")
         self.groups = groups
         self.paths = {("kc", f"{self.kc}/roles"): 1, ("kc", f"{self.kc}/groups"): 1, ("kc", f"{self.kc}/groups/count"): 1}
+        self.paths["kc", f"{self.kc}/components"] = 1  # which directories there are
         self.paths |= {("kc", f"{self.kc}/roles-by-id/{i}/composites"): 1 for i in children}
         self.paths |= {("kc", path): 1 for path in self.lists}
         people = {user for users in self.lists.values() for user in users}

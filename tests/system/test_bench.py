@@ -19,6 +19,6 @@ def test_smoke():
             for line in done.stdout.splitlines() if line.startswith("| ")}
     assert {"first plan", "plan, nothing changed", "sync of a 1 % change", "`keybricks --version`"} <= rows.keys()
     for run in ("first plan", "plan, nothing changed"):
-        requests, bound = rows[run][7:9]
+        requests, bound = rows[run][8:10]
         assert requests == bound and int(bound) > 50
     assert "PATCHes (bound" in done.stdout and "FAILED" not in done.stdout

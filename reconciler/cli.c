@@ -150,9 +150,25 @@ set_option(struct cli *cli, int id, char *value, struct kb_error *err)
     return 0;
 }
 
+/* The table's name of an option, NULL when `id` is none. */
+static const char *
+option_name(int id)
+{
+    for (size_t i = 0; i < KB_LEN(options); i++)
+        if (options[i].id == id)
+            return options[i].name;
+    return NULL;
+}
+
+/* getopt's '?': a long option that there is not (optopt 0), one that takes no value and got one (optopt: its
+ * id), or a letter in a word that getopt may not have left yet (optopt: the letter). */
 static int
 unknown_option(const char *word, struct kb_error *err)
 {
+    if (optopt && option_name(optopt))
+        return kb_fail(err, KB_E_USAGE, "--%s takes no value", option_name(optopt));
+    if (optopt)
+        return kb_fail(err, KB_E_USAGE, "unknown option -%c; see keybricks --help", optopt);
     const char *names[KB_LEN(options)];
     for (size_t i = 0; i < KB_LEN(options); i++)
         names[i] = options[i].name;
@@ -173,13 +189,24 @@ set_command(struct cli *cli, const char *word, struct kb_error *err)
 }
 
 static int
+word(struct cli *cli, const char *text, struct kb_error *err)
+{
+    if (cli->command == CLI_NONE)
+        return set_command(cli, text, err);
+    if (cli->args_len == CLI_ARGS_MAX)
+        return kb_fail(err, KB_E_USAGE, "too many words");
+    cli->args[cli->args_len++] = text;
+    return 0;
+}
+
+static int
 parse_words(int argc, char **argv, struct cli *cli, uint32_t *ret_used, struct kb_error *err)
 {
     struct option longs[KB_LEN(options) + 1] = {0};
     for (size_t i = 0; i < KB_LEN(options); i++)
         longs[i] = (struct option){options[i].name, options[i].value ? required_argument : no_argument, NULL, options[i].id};
     opterr = 0;
-    optind = 1;
+    optind = 0; /* glibc: from the start, also after a scan that ended early */
     for (;;) {
         int index = -1;
         int id = getopt_long(argc, argv, "-:c:vqh", longs, &index); /* '-': words come as option 1, so options may stand anywhere */
@@ -188,16 +215,9 @@ parse_words(int argc, char **argv, struct cli *cli, uint32_t *ret_used, struct k
             break;
         if (id == '?')
             return unknown_option(argv[optind - 1], err);
-        if (id == ':')
-            return kb_fail(err, KB_E_USAGE, "%.60s needs a value", argv[optind - 1]);
-        if (id == 1 && cli->command == CLI_NONE)
-            e = set_command(cli, optarg, err);
-        else if (id == 1 && cli->args_len == CLI_ARGS_MAX)
-            e = kb_fail(err, KB_E_USAGE, "too many words");
-        else if (id == 1)
-            cli->args[cli->args_len++] = optarg;
-        else
-            e = set_option(cli, id, optarg, err);
+        if (id == ':' || (id != 1 && optarg && !*optarg)) /* an unset variable of a script, most likely */
+            return kb_fail(err, KB_E_USAGE, "--%s needs a value", option_name(id == ':' ? optopt : id));
+        e = id == 1 ? word(cli, optarg, err) : set_option(cli, id, optarg, err);
         for (size_t i = 0; id != 1 && i < KB_LEN(options); i++)
             if (options[i].id == id)
                 *ret_used |= 1u << i;
@@ -205,9 +225,9 @@ parse_words(int argc, char **argv, struct cli *cli, uint32_t *ret_used, struct k
             return e;
     }
     for (; optind < argc; optind++) { /* behind "--" */
-        if (cli->command == CLI_NONE || cli->args_len == CLI_ARGS_MAX)
-            return kb_fail(err, KB_E_USAGE, "unexpected word %.60s", argv[optind]);
-        cli->args[cli->args_len++] = argv[optind];
+        int e = word(cli, argv[optind], err);
+        if (e < 0)
+            return e;
     }
     return 0;
 }

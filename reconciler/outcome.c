@@ -4,6 +4,7 @@
 
 #include "base/buf.h"
 #include "base/mem.h"
+#include "base/str.h"
 
 #include <stdarg.h>
 
@@ -42,12 +43,16 @@ outcome_add(struct outcome *o, int code, const char *fmt, ...)
     va_start(ap, fmt);
     (void) vsnprintf(o->sentence, sizeof(o->sentence), fmt, ap);
     va_end(ap);
+    size_t len = strlen(o->sentence);
+    if (len + 1 == sizeof(o->sentence)) /* cut, perhaps within a character */
+        for (unsigned i = 0; i < 3 && !kb_utf8_valid(o->sentence, len); i++)
+            o->sentence[--len] = '\0';
 }
 
 void
 outcome_merge(struct outcome *o, const struct outcome *other)
 {
-    if (other->sentence[0])
+    if (other->sentence[0] || other->code != EXIT_OK)
         outcome_add(o, other->code, "%s", other->sentence);
     o->counted |= other->counted;
     o->add += other->add;
@@ -96,6 +101,12 @@ outcome_error(struct outcome *o, const struct kb_error *err, int side)
     outcome_add(o, outcome_code(err, side), "%s", err->msg);
 }
 
+static const char *
+sentence_of(const struct outcome *o)
+{
+    return o->sentence[0] ? o->sentence : o->code == EXIT_OK ? "done" : exit_name(o->code);
+}
+
 static void
 print_json(const struct outcome *o, struct kb_buf *b)
 {
@@ -105,7 +116,9 @@ print_json(const struct outcome *o, struct kb_buf *b)
                     (unsigned long long) o->add, (unsigned long long) o->frozen, (unsigned long long) o->held,
                     (unsigned long long) o->remove, (unsigned long long) o->writes);
     kb_buf_adds(b, "},\"message\":");
-    kb_buf_add_json(b, o->sentence);
+    KB_CLEANUP(kb_buf) struct kb_buf visible = KB_BUF_INIT(8192); /* valid UTF-8, whatever came in */
+    kb_buf_add_visible(&visible, sentence_of(o));
+    kb_buf_add_json(b, visible.failed ? "out of memory" : kb_buf_str(&visible));
     kb_buf_addf(b, ",\"name\":\"%s\"}\n", exit_name(o->code));
 }
 
@@ -119,7 +132,7 @@ outcome_print(const struct outcome *o, enum kb_log_format format, bool quiet)
         print_json(o, &b);
     } else {
         kb_buf_addf(&b, "keybricks: exit %d %s: ", o->code, exit_name(o->code));
-        kb_buf_add_visible(&b, o->sentence[0] ? o->sentence : "done");
+        kb_buf_add_visible(&b, sentence_of(o));
         if (o->counted)
             kb_buf_addf(&b, " (add=%llu remove=%llu held=%llu frozen=%llu writes=%llu)",
                         (unsigned long long) o->add, (unsigned long long) o->remove,
@@ -127,5 +140,11 @@ outcome_print(const struct outcome *o, enum kb_log_format format, bool quiet)
                         (unsigned long long) o->writes);
         kb_buf_addc(&b, '\n');
     }
+    if (b.failed)
+        (void) fprintf(stderr,
+                       format == KB_LOG_JSON
+                           ? "{\"code\":%d,\"counts\":{},\"message\":\"out of memory\",\"name\":\"%s\"}\n"
+                           : "keybricks: exit %d %s: out of memory\n",
+                       o->code, exit_name(o->code));
     (void) fputs(kb_buf_str(&b), stderr); /* nowhere left to complain */
 }

@@ -51,6 +51,20 @@ proof_binding_holds(const struct apply *a, const struct kb_binding *b, const str
     return false;
 }
 
+/* The user's own endpoints show a role or group that the reading of the realm does not have: that reading was short, and a rule whose
+ * object it lacks must not be taken for one whose object is gone. */
+static bool
+reading_is_short(const struct apply *a, const struct kc_check *check)
+{
+    for (size_t i = 0; i < check->role_ids_len; i++)
+        if (kb_realm_role(a->realm, check->role_ids[i]) == KB_NONE)
+            return true;
+    for (size_t i = 0; i < check->group_ids_len; i++)
+        if (kb_realm_group(a->realm, check->group_ids[i]) == KB_NONE)
+            return true;
+    return false;
+}
+
 /* Sets *ret_still when Keycloak says that the person still belongs there; false: it cannot be told. */
 static bool
 lacks_everything(struct proof *p, const struct kc_check *check, bool *ret_still)
@@ -84,6 +98,9 @@ judge(struct proof *p, const struct kc_check *check, struct kb_error *err)
         (void) snprintf(p->verdict, sizeof(p->verdict), "locked out, which is no decision about access");
     else if (check->enabled == KC_HAS_NOT)
         return 0;
+    else if (reading_is_short(p->a, check))
+        (void) snprintf(p->verdict, sizeof(p->verdict),
+                        "has a role or group that the reading of the realm lacks");
     else if (*directory)
         return proof_judge_directory(p, check, err);
     else if (!lacks_everything(p, check, &still))

@@ -125,27 +125,67 @@ build(void *userdata, const struct kb_secret *subject, struct kb_http_token_requ
                                               : build_exchange(auth, subject, ret, err);
 }
 
-/* The usual refusals, and what to do about them. */
-static const char *
-cure(const struct scim_auth *auth, int status, const char *said)
+/* What the refused token says of itself: the policy must say the same, letter for letter. */
+static void
+add_claim(const struct scim_auth *auth, const char *name, const char *none, struct kb_buf *ret)
 {
-    bool exchange = auth->opts.method == SCIM_AUTH_FEDERATION;
+    const struct kb_http_peer *peer = auth->opts.subject_file ? NULL : auth->opts.subject_peer;
+    KB_CLEANUP(kb_free) char *claim = peer ? scim_decode_claim(kb_http_peer_token_payload(peer), name) : NULL;
+    KB_CLEANUP(kb_free) char *cut = claim ? kb_strndup(claim, strnlen(claim, 200)) : NULL;
+    if (!peer)
+        return;
+    kb_buf_addf(ret, "; this token's %s is ", name);
+    if (cut)
+        kb_buf_add_visible(ret, cut);
+    else
+        kb_buf_adds(ret, none);
+}
+
+/* The five usual refusals of a token exchange (databricks-api.md 5.3). */
+static void
+cure_exchange(const struct scim_auth *auth, const char *said, struct kb_buf *ret)
+{
+    const struct kb_http_peer *peer = auth->opts.subject_file ? NULL : auth->opts.subject_peer;
+    KB_CLEANUP(kb_free) char *sub = peer ? scim_decode_claim(kb_http_peer_token_payload(peer), "sub") : NULL;
+    if (peer && !sub) {
+        kb_buf_adds(ret,
+                    "the token has no sub: turn \"Always use lightweight access token\" off for the client "
+                    "in Keycloak");
+    } else if (strstr(said, "issuer")) {
+        kb_buf_adds(ret,
+                    "the federation policy's issuer must be exactly the realm's URL, as the token says it");
+        add_claim(auth, "iss", "missing", ret);
+    } else if (strstr(said, "audience")) {
+        kb_buf_adds(ret, "give the Keycloak client an audience mapper with one of the policy's audiences");
+        add_claim(auth, "aud", "missing", ret);
+    } else if (strstr(said, "subject") && !strstr(said, "expired")) {
+        kb_buf_adds(ret, "the policy's subject must be the id of the client's service account");
+        add_claim(auth, "sub", "missing: lightweight access tokens?", ret);
+    } else if (strstr(said, "expired")) {
+        kb_buf_adds(ret,
+                    peer ? "the token had expired when it arrived; are both clocks right, and does it live "
+                           "for a minute at least?"
+                         : "the token in token_file has expired; is it renewed?");
+    } else if (strstr(said, "client_id")) {
+        kb_buf_adds(ret, "client_id belongs to a service principal's policy and must be absent with an "
+                         "account-wide one");
+    } else {
+        kb_buf_adds(ret, "does the federation policy fit the token's issuer, audience and subject, and are "
+                         "lightweight access tokens off?");
+    }
+}
+
+static void
+cure(const struct scim_auth *auth, int status, const char *said, struct kb_buf *ret)
+{
     if (status == 404)
-        return "is the host right, and at account level the account_id?";
-    if (status == 429 || strstr(said, "hrottled"))
-        return "the token endpoint is throttled; try later";
-    if (exchange && strstr(said, "issuer"))
-        return "the federation policy's issuer must be exactly the realm's URL";
-    if (exchange && strstr(said, "audience"))
-        return "give the Keycloak client an audience mapper with the policy's audience";
-    if (exchange && strstr(said, "subject"))
-        return "the policy's subject must be the service account's user id (claim sub)";
-    if (exchange && strstr(said, "expired"))
-        return "the subject token has expired; is the clock right?";
-    if (exchange)
-        return "does the federation policy fit the token's issuer, audience and subject, and are lightweight "
-               "access tokens off?";
-    return "check client_id (the applicationId) and the secret; a secret has an expiry date";
+        kb_buf_adds(ret, "is the host right, and at account level the account_id?");
+    else if (status == 429 || strstr(said, "hrottled"))
+        kb_buf_adds(ret, "the token endpoint is throttled; try later");
+    else if (auth->opts.method == SCIM_AUTH_FEDERATION)
+        cure_exchange(auth, said, ret);
+    else
+        kb_buf_adds(ret, "check client_id (the applicationId) and the secret; a secret has an expiry date");
 }
 
 static void
@@ -154,10 +194,12 @@ explain(void *userdata, int status, const char *body, struct kb_error *err)
     const struct scim_auth *auth = userdata;
     KB_CLEANUP(kb_free) char *said = body ? scim_decode_error(body, strlen(body)) : NULL;
     KB_CLEANUP(kb_buf) struct kb_buf shown = KB_BUF_INIT(4096);
+    KB_CLEANUP(kb_buf) struct kb_buf advice = KB_BUF_INIT(4096);
     KB_CLEANUP(kb_free) char *cut = said ? kb_strndup(said, strnlen(said, 200)) : NULL;
     kb_buf_add_visible(&shown, cut ? cut : "no reason given");
+    cure(auth, status, said ? said : "", &advice);
     (void) kb_fail(err, KB_E_AUTH, "Databricks refused a token (HTTP %d: %s); %s", status, kb_buf_str(&shown),
-                   cure(auth, status, said ? said : ""));
+                   kb_buf_str(&advice));
     err->status = status;
 }
 

@@ -269,3 +269,24 @@ scim_decode_error(const char *body, size_t size)
     }
     return NULL;
 }
+
+char *
+scim_decode_claim(const char *payload, const char *name)
+{
+    KB_CLEANUP(json) struct json_object *doc = NULL;
+    KB_CLEANUP(kb_buf) struct kb_buf text = KB_BUF_INIT(4096);
+    struct kb_error err = {0};
+    struct json_object *claim = NULL;
+    if (!payload || kb_json_parse(payload, strlen(payload), &doc, &err) < 0 ||
+        !json_object_is_type(doc, json_type_object) || !json_object_object_get_ex(doc, name, &claim))
+        return NULL;
+    if (json_object_is_type(claim, json_type_string))
+        kb_buf_adds(&text, json_object_get_string(claim));
+    for (size_t i = 0; json_object_is_type(claim, json_type_array) && i < json_object_array_length(claim);
+         i++) {
+        struct json_object *one = json_object_array_get_idx(claim, i);
+        kb_buf_adds(&text, i ? ", " : "");
+        kb_buf_adds(&text, json_object_is_type(one, json_type_string) ? json_object_get_string(one) : "?");
+    }
+    return text.len && !text.failed ? kb_buf_steal(&text) : NULL;
+}

@@ -52,6 +52,10 @@ int scim_decode_one(enum scim_kind kind, const char *body, size_t size, scim_row
  * case aside): members of another group would follow. */
 int scim_decode_created(const char *body, size_t size, const char *name, char ret[24], struct kb_error *err);
 
+/* A claim of a token's payload as one text, several audiences joined by ", "; NULL when it has none. The caller
+ * frees. */
+char *scim_decode_claim(const char *payload, const char *name);
+
 /* The sentence in an error body, NULL when there is none; the caller frees. */
 char *scim_decode_error(const char *body, size_t size);
 

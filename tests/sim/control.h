@@ -30,6 +30,7 @@ struct knobs {
     bool kc_admin_api, not_found_variant;
     bool aim;                 /* automatic identity management: rule 30 */
     bool post_members_fail;   /* rule 21 */
+    bool token_lightweight;   /* Keycloak's tokens have neither sub nor aud */
     bool cycles_400;          /* rule 39 */
     double rate[RATE_KINDS];  /* requests a second, 0: no limit */
     const char *content_type; /* of Databricks answers; texts are kept for ever */

@@ -213,9 +213,11 @@ grant_token(struct req *r, const char *scope)
           (long long) (now / 1000 + knobs.token_life_s), (long long) (now / 1000),
           (long long) (now + (int64_t) knobs.token_life_s * 1000), (long long) now);
     buf_json(&p, iss);
-    buf_lit(&p, ",\"aud\":");
-    buf_json(&p, knobs.token_aud);
-    buf_key(&p, "sub", account < 0 ? "" : W.users[account].id);
+    if (!knobs.token_lightweight) {
+        buf_lit(&p, ",\"aud\":");
+        buf_json(&p, knobs.token_aud);
+        buf_key(&p, "sub", account < 0 ? "" : W.users[account].id);
+    }
     buf_lit(&p, ",\"typ\":\"Bearer\"");
     buf_key(&p, "azp", W.kc_client);
     buf_key(&p, "client_id", W.kc_client);

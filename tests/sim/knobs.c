@@ -38,6 +38,7 @@ static const struct knob {
     {"fed_account_policy", T_BOOL, &knobs.fed_account_policy, NULL},
     {"aim", T_BOOL, &knobs.aim, NULL},
     {"post_members_fail", T_BOOL, &knobs.post_members_fail, NULL},
+    {"token_lightweight", T_BOOL, &knobs.token_lightweight, NULL},
     {"cycles_400", T_BOOL, &knobs.cycles_400, NULL},
     {"content_type", T_TEXT, &knobs.content_type, NULL},
     {"retry_after", T_TEXT, &knobs.retry_after, NULL},

@@ -384,9 +384,11 @@ work_on(struct run_target *t, struct kb_error *err)
     if (e < 0)
         return e;
     t->planned = true;
-    if (t->run->opts.command != RUN_PLAN)
+    if (t->run->opts.command != RUN_APPLY) /* a saved plan has what was known when it was made */
+        e = run_events(t, &t->plan, err);
+    if (e >= 0 && t->run->opts.command != RUN_PLAN)
         e = carry_out(t, err);
-    else if (t->run->opts.show)
+    else if (e >= 0 && t->run->opts.show)
         e = t->run->opts.show(t->run->opts.userdata, t, err);
     run_users_forget(t);
     sum_up(t);

@@ -7,6 +7,7 @@
 #define KB_RUN_H
 
 #include "keycloak/auth.h"
+#include "keycloak/events.h"
 #include "keycloak/reader.h"
 #include "reconciler/apply/apply.h"
 #include "reconciler/config/config.h"
@@ -79,7 +80,8 @@ struct run {
     char issuer[2200];
     struct run_target *targets;
     size_t targets_len;
-    struct outcome outcome; /* of the whole */
+    enum kc_events_end events; /* OFF or DENIED: was asked once, holds for all targets */
+    struct outcome outcome;    /* of the whole */
 };
 
 /* `targets`: chosen ones, in the order of the file. Opens nothing yet. */
@@ -118,6 +120,10 @@ void run_users_forget(struct run_target *t);
 int run_history_load(struct run_target *t, struct kb_error *err);
 int run_history_save(struct run_target *t, struct kb_error *err);
 int run_approvals_load(struct run_target *t, struct kb_error *err);
+
+/* run_events.c: which admin event explains which operation of `plan`; asked once, and what goes wrong is a line
+ * of the report. < 0: out of memory. */
+int run_events(struct run_target *t, struct kb_plan *plan, struct kb_error *err);
 
 /* run_saved.c: a saved plan against a fresh one. */
 int run_saved_plan(struct run_target *t, struct kb_error *err);

@@ -57,6 +57,11 @@ source_line(const struct text *t)
     if (p->client_composites_unread)
         kb_buf_adds(t->b, "           who holds a role only through a client's role is not seen: no rule "
                           "asks for client roles\n");
+    if (p->events_note) {
+        kb_buf_adds(t->b, "           admin events: ");
+        kb_buf_add_visible(t->b, kb_plan_str(p, p->events_note));
+        kb_buf_addc(t->b, '\n');
+    }
 }
 
 static void

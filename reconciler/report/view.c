@@ -24,6 +24,25 @@ view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group)
                       : VIEW_CHANGES; /* what a run guard holds is said once, above the groups */
 }
 
+/* Since when, and by whom. */
+static void
+event(const struct kb_plan *plan, const struct kb_reason *r, struct kb_buf *b)
+{
+    char at[KB_TIME_SIZE];
+    if (!r->event_at_s)
+        return;
+    kb_buf_addf(b, "  %.16sZ by ", kb_time_format(r->event_at_s, at));
+    kb_buf_add_visible(b, kb_plan_str(plan, r->event_by));
+}
+
+static void
+account(const struct kb_plan *plan, const struct kb_plan_op *op, const char *words, struct kb_buf *b)
+{
+    kb_buf_adds(b, words);
+    if (op->reasons_len)
+        event(plan, &plan->reasons[op->reasons_start], b);
+}
+
 static void
 first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b)
 {
@@ -41,11 +60,7 @@ first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_
         kb_buf_adds(b, ", direct");
     if (op->reasons_len > 1)
         kb_buf_addf(b, " (+%u paths)", op->reasons_len - 1);
-    if (r->event_at_s) {
-        char at[KB_TIME_SIZE];
-        kb_buf_addf(b, "  %.16sZ by ", kb_time_format(r->event_at_s, at));
-        kb_buf_add_visible(b, kb_plan_str(plan, r->event_by));
-    }
+    event(plan, r, b);
 }
 
 void
@@ -60,13 +75,13 @@ view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_b
         first_reason(plan, op, b);
         return;
     case KB_CAUSE_DISABLED:
-        kb_buf_adds(b, "account disabled in Keycloak");
+        account(plan, op, "account disabled in Keycloak", b);
         return;
     case KB_CAUSE_DISABLED_IN_DIRECTORY:
         kb_buf_adds(b, "account disabled in its directory");
         return;
     case KB_CAUSE_DELETED:
-        kb_buf_adds(b, "user deleted in Keycloak");
+        account(plan, op, "user deleted in Keycloak", b);
         return;
     case KB_CAUSE_DRIFT_REMOVED:
         kb_buf_adds(b, "drift: removed by hand in Databricks; ");

@@ -26,7 +26,7 @@ struct knobs {
     int items_per_page;          /* -1: the truth, otherwise this */
     int workspace_member_status; /* 400 or 500: rule 29 */
     bool list_members, readd_409, reremove_400, resources_missing, filter_strict, wrong_urn_empties,
-        extra_keys;
+        extra_keys, events, events_details;
     bool kc_admin_api, not_found_variant;
     bool aim;                 /* automatic identity management: rule 30 */
     bool post_members_fail;   /* rule 21 */
@@ -46,6 +46,11 @@ extern struct knobs knobs;
 void knobs_default(void);
 bool knobs_set(json_object *o, char **err);
 bool edit_apply(const char *json, int64_t n, char **err);
+
+/* kc_events.c: an admin event, if they are recorded; by: who did it, NULL an administrator of another realm */
+void event_add(const char *operation, const char *type, const char *path, const char *representation,
+               const char *by);
+void event_roles(const char *operation, const char *type, const char *path, int role, const char *by);
 void state_dump(struct buf *out);
 void history_dump(struct buf *out);
 

@@ -96,6 +96,48 @@ user_fields(int u, json_object *o)
         W.account_enabled = x->enabled;
 }
 
+/* ---- S22: what the server would record ---- */
+
+static void
+record_roles(struct edit *e, bool gave, int role, char *path)
+{
+    const char *type = W.roles[role].client < 0 ? "REALM_ROLE_MAPPING" : "CLIENT_ROLE_MAPPING";
+    event_roles(gave ? "CREATE" : "DELETE", type, path, role, json_text(e->o, "by"));
+    free(path);
+}
+
+static char *
+mapping_path(const char *kind, const char *id, int role)
+{
+    int c = W.roles[role].client;
+    return c < 0 ? xfmt("%s/%s/role-mappings/realm", kind, id)
+                 : xfmt("%s/%s/role-mappings/clients/%s", kind, id, W.clients[c].id);
+}
+
+static void
+record_member(struct edit *e, bool joined, int u, int g)
+{
+    struct buf b = {0};
+    char *path = xfmt("users/%s/groups/%s", W.users[u].id, W.groups[g].id);
+    buf_lit(&b, "{\"id\":");
+    buf_json(&b, W.groups[g].id);
+    buf_key(&b, "name", W.groups[g].name);
+    buf_key(&b, "path", W.groups[g].path);
+    buf_lit(&b, "}");
+    event_add(joined ? "CREATE" : "DELETE", "GROUP_MEMBERSHIP", path, b.p, json_text(e->o, "by"));
+    buf_free(&b);
+    free(path);
+}
+
+static void
+record_user(struct edit *e, const char *operation, int u)
+{
+    char *path = xfmt("users/%s", W.users[u].id);
+    const char *rep = W.users[u].enabled ? "{\"enabled\":true}" : "{\"enabled\":false}";
+    event_add(operation, "USER", path, strcmp(operation, "UPDATE") == 0 ? rep : NULL, json_text(e->o, "by"));
+    free(path);
+}
+
 static void
 user_op(struct edit *e)
 {
@@ -115,10 +157,12 @@ user_op(struct edit *e)
     if (u < 0)
         return;
     if (strcmp(e->op, "kc_user_remove") == 0) {
+        record_user(e, "DELETE", u);
         user_del(u);
         return;
     }
     user_fields(u, e->o);
+    record_user(e, "UPDATE", u);
     if (json_text(e->o, "new_username") != NULL)
         user_rename(u, json_text(e->o, "new_username"));
 }
@@ -143,12 +187,16 @@ grant_op(struct edit *e)
         return;
     if (json_text(e->o, "username") != NULL) {
         int u = need_user(e);
-        if (u >= 0)
-            (void) (grant ? user_grant(u, r) : user_revoke(u, r));
+        if (u < 0)
+            return;
+        (void) (grant ? user_grant(u, r) : user_revoke(u, r));
+        record_roles(e, grant, r, mapping_path("users", W.users[u].id, r)); /* also when it was so already */
     } else {
         int g = need_group(e);
-        if (g >= 0)
-            (void) (grant ? group_grant(g, r) : group_revoke(g, r));
+        if (g < 0)
+            return;
+        (void) (grant ? group_grant(g, r) : group_revoke(g, r));
+        record_roles(e, grant, r, mapping_path("groups", W.groups[g].id, r));
     }
 }
 
@@ -167,9 +215,12 @@ role_op(struct edit *e)
     int r = role_by(e, "role", "client");
     if (r < 0)
         return;
-    if (strcmp(e->op, "kc_role_delete") == 0)
+    if (strcmp(e->op, "kc_role_delete") == 0) {
+        char *path = xfmt("roles/%s", W.roles[r].name);
+        event_add("DELETE", cid == NULL ? "REALM_ROLE" : "CLIENT_ROLE", path, NULL, json_text(e->o, "by"));
+        free(path);
         role_del(r);
-    else if (json_text(e->o, "to") != NULL)
+    } else if (json_text(e->o, "to") != NULL)
         role_rename(r, json_text(e->o, "to"));
 }
 
@@ -207,8 +258,9 @@ group_op(struct edit *e)
         group_move(g, json_text(e->o, "parent") == NULL ? -1 : group_find(json_text(e->o, "parent")));
     else {
         int u = need_user(e);
-        if (u >= 0)
-            (void) (strcmp(e->op, "kc_group_join") == 0 ? user_join(u, g) : user_leave(u, g));
+        bool join = strcmp(e->op, "kc_group_join") == 0;
+        if (u >= 0 && (join ? user_join(u, g) : user_leave(u, g))) /* no event when it was so already */
+            record_member(e, join, u, g);
     }
 }
 
@@ -216,8 +268,14 @@ static void
 composite_op(struct edit *e)
 {
     int r = role_by(e, "role", "client"), child = role_by(e, "child", "child_client");
-    if (r >= 0 && child >= 0)
-        (void) (strcmp(e->op, "kc_composite_add") == 0 ? comp_add(r, child) : comp_drop(r, child));
+    bool put = strcmp(e->op, "kc_composite_add") == 0;
+    if (r < 0 || child < 0)
+        return;
+    (void) (put ? comp_add(r, child) : comp_drop(r, child));
+    char *path = xfmt("roles/%s/composites", W.roles[r].name);
+    event_roles(put ? "CREATE" : "DELETE", W.roles[r].client < 0 ? "REALM_ROLE" : "CLIENT_ROLE", path, child,
+                json_text(e->o, "by"));
+    free(path);
 }
 
 static void

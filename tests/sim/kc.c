@@ -354,6 +354,8 @@ admin_path(struct req *r, int at)
         kc_components(r, perm);
     else if (strcmp(family, "admin-events") == 0 && r->nseg == at + 2)
         kc_admin_events(r, perm);
+    else if (strcmp(family, "events") == 0 && r->nseg == at + 3 && req_seg(r, at + 2, "config"))
+        kc_events_config(r, perm);
     else if (strcmp(family, "default-groups") == 0 && r->nseg == at + 2) {
         if ((perm & P_VIEW_REALM) == 0)
             kc_forbidden(r);

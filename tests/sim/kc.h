@@ -44,6 +44,7 @@ void kc_clients(struct req *r, unsigned perm, int at);
 void kc_realm(struct req *r, unsigned perm);
 void kc_components(struct req *r, unsigned perm);
 void kc_admin_events(struct req *r, unsigned perm);
+void kc_events_config(struct req *r, unsigned perm);
 
 char *kc_issuer(struct req *r);
 void kc_token(struct req *r);

@@ -115,8 +115,9 @@ kc_realm(struct req *r, unsigned perm)
     if ((perm & P_VIEW_REALM) != 0) {
         buf_f(&b,
               ",\"notBefore\":%lld,\"accessTokenLifespan\":%d,\"duplicateEmailsAllowed\":true,"
-              "\"adminEventsEnabled\":false,\"adminEventsDetailsEnabled\":false",
-              (long long) W.not_before, knobs.token_life_s);
+              "\"adminEventsEnabled\":%s,\"adminEventsDetailsEnabled\":%s",
+              (long long) W.not_before, knobs.token_life_s, knobs.events ? "true" : "false",
+              knobs.events_details ? "true" : "false");
         if (W.default_role >= 0) {
             struct shape brief = {.brief = true};
             buf_lit(&b, ",\"defaultRole\":");
@@ -150,15 +151,4 @@ kc_components(struct req *r, unsigned perm)
     buf_lit(&r->out, "]");
     r->status = 200;
     r->ctype = KC_JSON;
-}
-
-/* S22 comes later: events are off by default, and the list is empty then. */
-void
-kc_admin_events(struct req *r, unsigned perm)
-{
-    r->kind = "admin_events";
-    if ((perm & P_VIEW_EVENTS) == 0)
-        kc_forbidden(r);
-    else
-        answer(r, 200, KC_JSON, "[]");
 }

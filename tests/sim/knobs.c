@@ -33,6 +33,8 @@ static const struct knob {
     {"filter_strict", T_BOOL, &knobs.filter_strict, NULL},
     {"wrong_urn_empties", T_BOOL, &knobs.wrong_urn_empties, NULL},
     {"extra_keys", T_BOOL, &knobs.extra_keys, NULL},
+    {"events", T_BOOL, &knobs.events, NULL},
+    {"events_details", T_BOOL, &knobs.events_details, NULL},
     {"kc_admin_api", T_BOOL, &knobs.kc_admin_api, NULL},
     {"not_found_variant", T_BOOL, &knobs.not_found_variant, NULL},
     {"fed_account_policy", T_BOOL, &knobs.fed_account_policy, NULL},
@@ -67,6 +69,7 @@ knobs_default(void)
                            .workspace_member_status = 400,
                            .filter_strict = true,
                            .extra_keys = true,
+                           .events_details = true,
                            .token_aud = keep("realm-management")};
 }
 

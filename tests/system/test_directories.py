@@ -111,6 +111,20 @@ def test_down_between_plan_and_proof(settled):
     assert at.fired() == [1] and at.members("staff") == ALL and at.writes() == []
 
 
+@pytest.mark.parametrize("edit", [{"op": "kc_group_leave", "group": "/staff", "username": "ana"}, {"op": "kc_user_remove", "username": "ana"}],
+                         ids=["left", "deleted"])
+def test_the_witness_of_the_proof_counts_whatever_the_other_answers_say(settled, edit):
+    """Two directories, each asked before the lists, after them and after a look-up: with the seventh question the proof begins."""
+    at = settled()
+    at.edit(edit)
+    at.fault({"status": 500, "body": {"error": "unknown_error"}}, "kc", path_regex="/credentials", nth=7, times=-1)
+    at.sync(code=7)
+    assert at.fired() != [0] and at.members("staff") == ALL and at.writes() == []
+    at.calm()
+    at.sync()
+    assert at.members("staff") == at.members("workers") == ALL - {"ana"}
+
+
 def test_who_left_goes_although_the_cache_still_shows_the_group(settled):
     at = settled()
     directory(at, cache="warm")

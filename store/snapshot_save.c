@@ -2,11 +2,14 @@
  * only what differs is written. Nothing is thrown away because a list was not read. */
 #include "base/ban.h"
 
+#include "base/buf.h"
 #include "store/check.h"
 #include "store/db.h"
 #include "store/listing.h"
 #include "store/rows.h"
 #include "store/snapshot.h"
+
+#define ADD_AT_ONCE 1000u
 
 struct saver {
     struct store *store;
@@ -301,11 +304,30 @@ check_old_members(struct saver *s, int64_t group_row, int64_t was, struct kb_err
     return 0;
 }
 
+/* A first snapshot of a large account has half a million: a thousand a statement. */
+static int
+add_members(struct saver *s, int64_t group_row, struct kb_error *err)
+{
+    static const char SQL[] =
+        "INSERT INTO member (group_row, principal_row) SELECT ?1, value FROM json_each(?2)";
+    KB_CLEANUP(kb_buf) struct kb_buf rows = KB_BUF_INIT(ADD_AT_ONCE * sizeof("4294967295,"));
+    int result = 0;
+
+    for (uint32_t i = 0; i < s->more.len && result == 0;) {
+        kb_buf_clear(&rows);
+        for (uint32_t end = i + ADD_AT_ONCE; i < s->more.len && i < end; i++)
+            kb_buf_addf(&rows, "%c%u", rows.len ? ',' : '[', s->more.v[i]);
+        kb_buf_adds(&rows, "]");
+        result =
+            rows.failed ? no_memory(err) : db_exec(s->store, SQL, err, "it", group_row, kb_buf_str(&rows));
+    }
+    return result;
+}
+
 static int
 save_members(struct saver *s, uint32_t at, struct kb_error *err)
 {
     static const char SQL_DROP[] = "DELETE FROM member WHERE group_row = ?1 AND principal_row = ?2";
-    static const char SQL_ADD[] = "INSERT INTO member (group_row, principal_row) VALUES (?1, ?2)";
     static const char SQL_READ[] =
         "UPDATE target_group SET (group_members, read_at_s, members_sum, sum) = (?2, ?3, ?4, "
         "kb_sum(id, name, external_id, local, listed, ?2, ?3, ?4)) WHERE row = ?1";
@@ -319,8 +341,8 @@ save_members(struct saver *s, uint32_t at, struct kb_error *err)
         result = check_old_members(s, row, was, err);
     for (uint32_t i = 0; i < s->gone.len && result == 0; i++)
         result = db_exec(s->store, SQL_DROP, err, "ii", row, (int64_t) s->gone.v[i]);
-    for (uint32_t i = 0; i < s->more.len && result == 0; i++)
-        result = db_exec(s->store, SQL_ADD, err, "ii", row, (int64_t) s->more.v[i]);
+    if (result == 0)
+        result = add_members(s, row, err);
     if (result == 0)
         result = db_exec(s->store, SQL_READ, err, "iiii", row, (int64_t) group->group_members,
                          group->read_at_s ? group->read_at_s : s->now_s, is);

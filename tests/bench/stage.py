@@ -139,12 +139,13 @@ class Stage:
             with open(f"{self.folder}/curl-{side}.conf", "w", encoding="utf-8") as file:
                 file.write(f'header = "Authorization: Bearer {self.tokens[side]}"\nheader = "Accept: application/json"\n')
                 file.writelines(f'url = "{url}"\noutput = "/dev/null"\n' for url in urls)
-            commands.append(["curl", "--silent", "--show-error", "--fail", "--globoff", "--parallel", "--parallel-max",
+            commands.append(["curl", "--no-progress-meter", "--silent", "--show-error", "--fail", "--globoff", "--parallel", "--parallel-max",
                              str(CONCURRENCY), "--config", f"{self.folder}/curl-{side}.conf"])
         self.control("DELETE", "log")
         result = launch(1, commands, f"{self.folder}/curl.log")[0]
         seen = self.control("GET", "log")
         wanted = sum(r["method"] == "GET" for r in requests)
-        if any(c["exit"] for c in result["commands"]) or len(seen) != wanted or any(r["status"] != 200 for r in seen):
-            raise Failed(f"curl did not get the same {wanted} answers, see {self.folder}/curl.log")
+        exits = [c["exit"] for c in result["commands"]]
+        if any(exits) or len(seen) < wanted:  # --fail: a status of 400 or more is an exit
+            raise Failed(f"curl: exits {exits}, {len(seen)} of {wanted} requests, see {self.folder}/curl.log")
         return result

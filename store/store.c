@@ -19,6 +19,8 @@
 #include <sys/stat.h>
 
 #define BUSY_TIMEOUT_MS 10000
+/* All principals of an account of 50,000 people: each membership that is written looks one up. */
+#define CACHE_PRAGMA "PRAGMA cache_size=-8192; "
 #define COPY_SIZE_MAX ((size_t) 2 << 30)
 
 bool
@@ -56,7 +58,7 @@ configure(struct store *store, const char *journal_mode, struct kb_error *err)
                    {SQLITE_DBCONFIG_DQS_DDL, 0},     {SQLITE_DBCONFIG_TRUSTED_SCHEMA, 0},
                    {SQLITE_DBCONFIG_ENABLE_FKEY, 1}, {SQLITE_DBCONFIG_ENABLE_TRIGGER, 1}};
 
-    char pragmas[160];
+    char pragmas[200];
 
     (void) sqlite3_extended_result_codes(store->db, 1);
     (void) sqlite3_busy_timeout(store->db, BUSY_TIMEOUT_MS);
@@ -64,7 +66,8 @@ configure(struct store *store, const char *journal_mode, struct kb_error *err)
         if (sqlite3_db_config(store->db, OPTIONS[i].option, OPTIONS[i].value, NULL) != SQLITE_OK)
             return db_fail(store, "configuring", err);
     /* synchronous=FULL: a row that was told to be durable survives a power loss, also in WAL mode. */
-    (void) snprintf(pragmas, sizeof(pragmas), "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; %s%s",
+    (void) snprintf(pragmas, sizeof(pragmas),
+                    "PRAGMA cell_size_check=ON; PRAGMA mmap_size=0; " CACHE_PRAGMA "%s%s",
                     journal_mode ? "PRAGMA synchronous=FULL; PRAGMA journal_mode=" : "",
                     journal_mode ? journal_mode : "");
     if (sqlite3_exec(store->db, pragmas, NULL, NULL, NULL) != SQLITE_OK)

@@ -312,7 +312,8 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
             "view-clients its lists do not show it",
             a->contradicted - contradicted);
     }
-    qsort_r(a->plan->left, a->plan->left_len, sizeof(*a->plan->left), compare_left, &a->plan->pool);
+    if (a->plan->left_len)
+        qsort_r(a->plan->left, a->plan->left_len, sizeof(*a->plan->left), compare_left, &a->plan->pool);
     kb_plan_recount(a->plan);
     return 0;
 }

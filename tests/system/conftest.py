@@ -6,6 +6,22 @@ import pytest
 from keybricks import Stage
 
 
+def pytest_addoption(parser):
+    parser.addoption("--sample", type=int, default=1, metavar="N",
+                     help="of each parametrized test only every Nth case: for the sanitizer build, which is slow")
+
+
+def pytest_collection_modifyitems(config, items):
+    step, seen, kept, left = config.getoption("--sample"), {}, [], []
+    for item in items:
+        name = (item.fspath, item.originalname)
+        seen[name] = seen.get(name, -1) + 1
+        (kept if seen[name] % step == 0 else left).append(item)
+    if left:
+        config.hook.pytest_deselected(items=left)
+        items[:] = kept
+
+
 def pytest_configure(config):
     config.addinivalue_line("markers", "slow: takes more than three seconds; scripts/test --quick leaves it out")
 

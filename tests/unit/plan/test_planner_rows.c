@@ -155,8 +155,8 @@ check(const struct row *row, const struct world *w)
                  kb_cause_name(w->plan.ops[0].cause), world_str(w, w->plan.ops[0].source_id));
     if (w->plan.left_len != (unsigned) (row->left != NONE) + unmatched_too)
         fail_msg("'%s': %u left alone", row->name, w->plan.left_len);
-    if (row->left != NONE && (world_left(w, row->left, &left) != 1 || !world_str(w, left->note)[0] ||
-                              strcmp(world_str(w, left->group), "g") != 0))
+    if (row->left != NONE && (world_left(w, (enum kb_left) row->left, &left) != 1 ||
+                              !world_str(w, left->note)[0] || strcmp(world_str(w, left->group), "g") != 0))
         fail_msg("'%s': left alone in list %s", row->name, kb_left_name(w->plan.left[0].list));
     if (w->plan.ledger_len != (row->row != NONE) ||
         (row->row != NONE && (w->plan.ledger[0].what != row->row ||
@@ -406,7 +406,7 @@ test_exceptions(void **state)
         w.in.exceptions_len = 1;
         world_plan(&w);
         if (w.plan.ops_len != (op != NONE) || w.plan.left_len != (left != NONE) ||
-            (left != NONE && world_left(&w, left, &entry) != 1))
+            (left != NONE && world_left(&w, (enum kb_left) left, &entry) != 1))
             fail_msg("'%s': %u operations, %u left", cases[i % KB_LEN(cases)].name, w.plan.ops_len,
                      w.plan.left_len);
         if (left == KB_LEFT_EXCEPTIONS)

@@ -104,7 +104,8 @@ class Bound:
     # ---- the bounds ----
 
     def full(self):
-        return self.paths | dict.fromkeys(self.target_groups, 1)
+        """With changes to explain: the company's client may not see whether admin events are kept, so it stays with the question."""
+        return self.paths | dict.fromkeys(self.target_groups, 1) | {("kc", f"{self.kc}/events/config"): 1}
 
     def unchanged(self):
         """With a fresh snapshot only privileged groups are read."""

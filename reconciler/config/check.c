@@ -307,6 +307,29 @@ check_notify(struct loading *l)
     }
 }
 
+/* What the contract knows and this version does not do is refused: who asks for a sandbox, a second approver or an
+ * alarm must not believe to have it. */
+static void
+check_promises(struct loading *l)
+{
+    const struct config *c = l->config;
+
+    const struct {
+        bool asked;
+        const char *what;
+    } promises[] = {
+        {!strcmp(c->sandbox, "require"), "sandbox = \"require\""},
+        {c->approvals_required > 1, "approvals.required = 2"},
+        {set(c->approvals_dir), "approvals.dir"},
+        {set(c->metrics_file), "metrics.file"},
+        {set(c->webhook_url_file), "notify.webhook_url_file"},
+    };
+
+    for (size_t i = 0; i < KB_LEN(promises); i++)
+        if (promises[i].asked)
+            config_error(l, 0, "%s: this version does not do that; leave it out", promises[i].what);
+}
+
 /* Elsewhere an unset source is NULL. */
 static void
 unset_empty(struct kb_secret_source *s)
@@ -325,6 +348,7 @@ config_check(struct loading *l)
     check_targets(l);
     check_rules(l);
     check_notify(l);
+    check_promises(l);
     const struct kb_limits *g = &c->rules.limits;
     if (!g->protected_group || !g->protected_member || !g->self_check)
         config_error(l, 0,

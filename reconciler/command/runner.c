@@ -82,7 +82,7 @@ runner_execute(struct command_context *c, enum run_command command, const struct
 struct report_opts
 runner_report_opts(const struct command_context *c, const struct run_target *t)
 {
-    return (struct report_opts){.color = isatty(STDOUT_FILENO) == 1 && !getenv("NO_COLOR"),
+    return (struct report_opts){.color = !c->cli->output && isatty(STDOUT_FILENO) == 1 && !getenv("NO_COLOR"),
                                 .mask_users = c->cli->mask_users,
                                 .verbose = c->cli->verbose,
                                 .no_ledger = t->no_ledger,

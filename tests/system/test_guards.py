@@ -518,7 +518,7 @@ def test_each_run_guard_can_be_approved(stage, guard, limits, settings, change):
     ({"guard": "no_such_guard"}, 64, "no_such_guard"),
     ({"guard": "max_additions_total"}, 64, "not tripped"),
     ({"reason": "too short"}, 64, "10"),
-    ({"reason": ""}, 64, "10"),
+    ({"reason": ""}, 64, "reason"),
     ({"args": ("--expires", "soon")}, 64, "expires"),
     ({"args": ("--expires", "-1h")}, 64, "expires"),
     ({"args": ("--expires", "0s")}, 64, "expires"),

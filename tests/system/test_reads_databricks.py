@@ -144,6 +144,7 @@ def test_silence_ends_with_the_deadline(stage, regex):
     recover(at)
 
 
+@pytest.mark.slow
 def test_rate_limits_are_obeyed(stage):
     """429 with Retry-After for everything above four a second: it takes longer, and all goes well."""
     at = changed(stage, run={"tries": 5, "retry_budget_s": 60, "verify_s": 0})

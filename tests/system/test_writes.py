@@ -147,6 +147,7 @@ def test_a_silently_dead_connection_carries_each_patch_once(stage):
 
 # ---- reading back ----
 
+@pytest.mark.slow
 def test_stale_reads_are_waited_for(stage):
     at = changed(stage, run={"verify_s": 10})
     at.fault({"stale_reads": 2}, "dbx", **patch_of(at))
@@ -154,6 +155,7 @@ def test_stale_reads_are_waited_for(stage):
     assert patches(at) == 1 and state(at) == END
 
 
+@pytest.mark.slow
 def test_reads_that_flip_back_are_waited_for(stage):
     at = changed(stage, run={"verify_s": 10})
     at.fault({"stale_reads": 1, "flip_back": True}, "dbx", **patch_of(at))

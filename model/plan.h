@@ -116,6 +116,7 @@ struct kb_plan_group {
     kb_text name;
     kb_text id; /* 0: to be created */
     bool create, privileged;
+    bool made;            /* apply created it */
     uint8_t state;        /* worst of its operations and its creation: enum kb_op_state */
     uint8_t create_state; /* of the creation itself */
     char fingerprint[KB_DIGEST_SIZE];

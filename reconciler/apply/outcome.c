@@ -138,6 +138,8 @@ outcome(struct work *w, const struct work_request *r, struct kb_error *err)
     const char *result = result_of(w, r, missing);
     if (!result)
         return 0;
+    if (r->create && !strcmp(result, "applied"))
+        w->a->plan->groups[w->group].made = true;
     int e = outcome_row(w, r, result, err);
     if (e < 0 || r->halved)
         return e;

@@ -32,7 +32,9 @@ paint(const struct text *t, enum colour c, const char *s)
 static void
 pad(const struct text *t, size_t from, size_t column)
 {
-    size_t width = kb_display_width(kb_buf_str(t->b) + from);
+    if (t->b->failed) /* what it held is gone, and `from` with it */
+        return;
+    size_t width = kb_display_width(t->b->data + from);
     kb_buf_addf(t->b, "%*s", width < column ? (int) (column - width) : 1, "");
 }
 
@@ -42,8 +44,9 @@ static void
 source_line(const struct text *t)
 {
     const struct kb_plan *p = t->plan;
-    kb_buf_addf(t->b, "  source   %u groups, %u roles, %u users   ", p->source_groups, p->source_roles,
-                p->source_users);
+    kb_buf_addf(t->b, "  source   %u group%s, %u role%s, %u user%s   ", p->source_groups,
+                p->source_groups == 1 ? "" : "s", p->source_roles, p->source_roles == 1 ? "" : "s",
+                p->source_users, p->source_users == 1 ? "" : "s");
     if (p->source_complete)
         kb_buf_addf(t->b, p->source_lists ? "complete (%u lists)\n" : "complete\n", p->source_lists);
     else {
@@ -93,11 +96,15 @@ head(const struct text *t)
     const char *issuer =
         strstr(kb_plan_str(p, p->issuer), "/realms/"); /* a plan from a file knows only the issuer */
     kb_buf_add_visible(t->b, issuer ? issuer + 8 : kb_plan_str(p, p->issuer));
-    kb_buf_addf(t->b, " -> %s ", kb_plan_str(p, p->target_level));
+    kb_buf_adds(t->b, " -> ");
+    kb_buf_add_visible(t->b, kb_plan_str(p, p->target_level));
+    kb_buf_addc(t->b, ' ');
     kb_buf_add_visible(t->b, kb_plan_str(p, p->target_name));
     kb_buf_adds(t->b, "\n\n");
     source_line(t);
-    kb_buf_addf(t->b, "  target   %u groups, %u memberships   ", p->target_groups, p->target_memberships);
+    kb_buf_addf(t->b, "  target   %u group%s, %u membership%s   ", p->target_groups,
+                p->target_groups == 1 ? "" : "s", p->target_memberships,
+                p->target_memberships == 1 ? "" : "s");
     if (p->target_snapshot_s)
         kb_buf_addf(t->b, "snapshot of %.16sZ; %u group%s read now\n",
                     kb_time_format(p->target_snapshot_s, at), p->target_read_now,
@@ -118,12 +125,13 @@ head(const struct text *t)
 static void
 why(const struct text *t, const struct kb_plan_op *op, struct kb_buf *b)
 {
-    KB_CLEANUP(kb_buf) struct kb_buf state = KB_BUF_INIT(4096);
-    view_reason(t->plan, op, b);
+    KB_CLEANUP(kb_buf) struct kb_buf state = KB_BUF_INIT(t->b->max);
+    view_reason(t->plan, op, t->opts->mask_users, b);
     if (!view_held_by_run(t->plan, op))
-        view_state(t->plan, op, t->opts->applied, &state);
+        view_state(t->plan, op, t->opts->applied, t->opts->mask_users, &state);
     if (state.len)
         kb_buf_addf(b, "  [%s]", kb_buf_str(&state));
+    b->failed |= state.failed;
 }
 
 /* `common`: the group's head has said why, for all of them. */
@@ -147,9 +155,12 @@ person(const struct text *t, const struct kb_plan_op *op, bool common)
         pad(t, name_from, 48);
         why(t, op, t->b);
     }
-    if (t->opts->verbose)
-        kb_buf_addf(t->b, "  id %s source %s", kb_plan_str(p, op->id),
-                    op->source_id ? kb_plan_str(p, op->source_id) : "-");
+    if (t->opts->verbose) {
+        kb_buf_adds(t->b, "  id ");
+        kb_buf_add_visible(t->b, op->id ? kb_plan_str(p, op->id) : "-");
+        kb_buf_adds(t->b, " source ");
+        kb_buf_add_visible(t->b, op->source_id ? kb_plan_str(p, op->source_id) : "-");
+    }
     kb_buf_addc(t->b, '\n');
 }
 
@@ -175,8 +186,10 @@ group_head(const struct text *t, const struct kb_plan_group *g)
         kb_buf_addf(t->b, "(%u %% go) ", (unsigned) ((uint64_t) removes * 100 / g->before));
     if (g->create)
         kb_buf_adds(t->b, "group to be made ");
-    if (t->opts->verbose && g->id)
-        kb_buf_addf(t->b, "id %s ", kb_plan_str(p, g->id));
+    if (t->opts->verbose && g->id) {
+        kb_buf_adds(t->b, "id ");
+        kb_buf_add_visible(t->b, kb_plan_str(p, g->id));
+    }
     while (t->b->len && t->b->data[t->b->len - 1] == ' ')
         t->b->data[--t->b->len] = 0;
     kb_buf_addc(t->b, '\n');
@@ -194,15 +207,19 @@ group_head(const struct text *t, const struct kb_plan_group *g)
 static bool
 one_reason(const struct text *t, const struct kb_plan_group *g)
 {
-    KB_CLEANUP(kb_buf) struct kb_buf first = KB_BUF_INIT(8192);
+    KB_CLEANUP(kb_buf) struct kb_buf first = KB_BUF_INIT(t->b->max);
+    KB_CLEANUP(kb_buf) struct kb_buf other = KB_BUF_INIT(t->b->max);
     const struct kb_plan_op *ops = t->plan->ops + g->ops_start;
     if (g->ops_len < 3)
         return false;
     why(t, &ops[0], &first);
     for (uint32_t i = 1; i < g->ops_len; i++) {
-        KB_CLEANUP(kb_buf) struct kb_buf other = KB_BUF_INIT(8192);
+        if (ops[i].op != ops[0].op)
+            return false;
+        kb_buf_clear(&other);
         why(t, &ops[i], &other);
-        if (ops[i].op != ops[0].op || strcmp(kb_buf_str(&first), kb_buf_str(&other)) != 0)
+        t->b->failed |= first.failed || other.failed;
+        if (strcmp(kb_buf_str(&first), kb_buf_str(&other)) != 0)
             return false;
     }
     kb_buf_addf(t->b, "      all %u: %s\n", g->ops_len, kb_buf_str(&first));
@@ -276,7 +293,7 @@ left_one(const struct text *t, const struct kb_left_alone *l)
     kb_buf_add_visible(t->b, kb_plan_str(p, l->group));
     if (l->note) {
         kb_buf_adds(t->b, ": ");
-        kb_buf_add_visible(t->b, kb_plan_str(p, l->note));
+        view_note(kb_plan_str(p, l->note), t->opts->mask_users, t->b);
     }
     kb_buf_addc(t->b, '\n');
 }
@@ -316,6 +333,13 @@ plural(struct kb_buf *b, const char *sep, uint64_t n, const char *what, bool fir
 }
 
 static void
+line(struct kb_buf *b, uint32_t n, const char *one, const char *many)
+{
+    if (n)
+        kb_buf_addf(b, "%u %s.\n", n, n == 1 ? one : many);
+}
+
+static void
 held_counts(const struct text *t)
 {
     const struct kb_plan *p = t->plan;
@@ -337,7 +361,9 @@ counts(const struct text *t)
 {
     const struct kb_plan *p = t->plan;
     struct kb_buf *b = t->b;
-    uint32_t done_add = 0, done_remove = 0;
+    uint32_t done_add = 0, done_remove = 0, groups = t->opts->applied ? 0 : p->summary.create_groups;
+    for (uint32_t i = 0; t->opts->applied && i < p->groups_len; i++)
+        groups += p->groups[i].made;
     for (uint32_t i = 0; i < p->ops_len; i++) {
         bool done = p->ops[i].result == KB_RESULT_APPLIED || p->ops[i].result == KB_RESULT_APPLIED_ALREADY;
         done_add += done && p->ops[i].op == KB_OP_ADD;
@@ -355,32 +381,52 @@ counts(const struct text *t)
         plural(b, ", ", t->opts->applied ? done_remove : p->summary.remove,
                t->opts->applied ? "removed" : "to remove", false);
         if (p->summary.create_groups)
-            kb_buf_addf(b, ", %u group%s %s", p->summary.create_groups,
-                        p->summary.create_groups == 1 ? "" : "s", t->opts->applied ? "made" : "to make");
+            kb_buf_addf(b, ", %u group%s %s", groups, groups == 1 ? "" : "s",
+                        t->opts->applied ? "made" : "to make");
         kb_buf_adds(b, ".");
         held_counts(t);
         kb_buf_adds(b, "\n");
     }
-    if (p->summary.frozen)
-        kb_buf_addf(b, "%u groups are frozen.\n", p->summary.frozen);
-    if (p->summary.adopt)
-        kb_buf_addf(b, "%u memberships were there already.\n", p->summary.adopt);
-    if (p->summary.removals_left_out)
-        kb_buf_addf(b, "%u removals are left out by --no-removals.\n", p->summary.removals_left_out);
+    line(b, p->summary.frozen, "group is frozen", "groups are frozen");
+    line(b, p->summary.adopt, "membership was there already", "memberships were there already");
+    line(b, p->summary.removals_left_out, "removal is left out by --no-removals",
+         "removals are left out by --no-removals");
     if (!t->opts->applied && p->cost.patch + p->cost.post)
         kb_buf_addf(b, "Costs %u PATCH, %u POST, %u GET.\n", p->cost.patch, p->cost.post, p->cost.get);
+}
+
+/* One word of a command that a person copies into a shell: a name must not become a command. */
+static void
+shell_word(const struct text *t, const char *s, bool quoted)
+{
+    static const char plain[] = "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-./";
+    if (!quoted && *s && strspn(s, plain) == strlen(s)) {
+        kb_buf_adds(t->b, s);
+        return;
+    }
+    kb_buf_addc(t->b, '\'');
+    for (size_t n = strcspn(s, "'");; n = strcspn(s, "'")) {
+        KB_CLEANUP(kb_buf) struct kb_buf part = KB_BUF_INIT(n + 1);
+        kb_buf_add(&part, s, n);
+        t->b->failed |= part.failed;
+        kb_buf_add_visible(t->b, kb_buf_str(&part));
+        if (!s[n])
+            break;
+        kb_buf_adds(t->b, "'\\''");
+        s += n + 1;
+    }
+    kb_buf_addc(t->b, '\'');
 }
 
 static void
 approve_line(const struct text *t, const struct kb_plan_guard *g, const struct kb_plan_group *in)
 {
     kb_buf_adds(t->b, "  keybricks approve ");
-    kb_buf_add_visible(t->b, t->opts->saved_as);
+    shell_word(t, t->opts->saved_as, false);
     kb_buf_addf(t->b, " --guard %s", kb_guard_name(g->id));
     if (in) {
-        kb_buf_adds(t->b, " --group '");
-        kb_buf_add_visible(t->b, kb_plan_str(t->plan, in->name));
-        kb_buf_addc(t->b, '\'');
+        kb_buf_adds(t->b, " --group ");
+        shell_word(t, kb_plan_str(t->plan, in->name), true);
     }
     kb_buf_adds(t->b, " --reason \"...\"\n");
 }
@@ -401,7 +447,7 @@ what_next(const struct text *t)
     kb_buf_addf(t->b, "   fingerprint %s   good until a touched group moves\n", shown);
     if (!t->opts->applied) {
         kb_buf_adds(t->b, "  keybricks apply ");
-        kb_buf_add_visible(t->b, t->opts->saved_as);
+        shell_word(t, t->opts->saved_as, false);
         kb_buf_adds(t->b, "   applies what is not held\n");
     }
     for (uint32_t i = 0; i < p->run_guards_len; i++)

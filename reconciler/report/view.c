@@ -26,28 +26,31 @@ view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group)
 
 /* Since when, and by whom. */
 static void
-event(const struct kb_plan *plan, const struct kb_reason *r, struct kb_buf *b)
+event(const struct kb_plan *plan, const struct kb_reason *r, bool mask, struct kb_buf *b)
 {
     char at[KB_TIME_SIZE];
     if (!r->event_at_s)
         return;
     kb_buf_addf(b, "  %.16sZ by ", kb_time_format(r->event_at_s, at));
-    kb_buf_add_visible(b, kb_plan_str(plan, r->event_by));
+    view_name(kb_plan_str(plan, r->event_by), mask, b);
 }
 
 static void
-account(const struct kb_plan *plan, const struct kb_plan_op *op, const char *words, struct kb_buf *b)
+account(const struct kb_plan *plan, const struct kb_plan_op *op, const char *words, bool mask,
+        struct kb_buf *b)
 {
     kb_buf_adds(b, words);
     if (op->reasons_len)
-        event(plan, &plan->reasons[op->reasons_start], b);
+        event(plan, &plan->reasons[op->reasons_start], mask, b);
 }
 
 static void
-first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b)
+first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, bool mask, struct kb_buf *b)
 {
-    if (!op->reasons_len)
+    if (!op->reasons_len) { /* a plan from a file need not say why */
+        kb_buf_adds(b, "granted in Keycloak");
         return;
+    }
     const struct kb_reason *r = &plan->reasons[op->reasons_start];
     kb_buf_adds(b, r->is_path ? "group " : "role ");
     kb_buf_add_visible(b, kb_plan_str(plan, r->object));
@@ -59,33 +62,34 @@ first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_
     if (!r->via_len && !r->is_path)
         kb_buf_adds(b, ", direct");
     if (op->reasons_len > 1)
-        kb_buf_addf(b, " (+%u paths)", op->reasons_len - 1);
-    event(plan, r, b);
+        kb_buf_addf(b, " (+%u path%s)", op->reasons_len - 1, op->reasons_len == 2 ? "" : "s");
+    event(plan, r, mask, b);
 }
 
 void
-view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b)
+view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, bool mask, struct kb_buf *b)
 {
     switch ((enum kb_cause) op->cause) {
     case KB_CAUSE_GRANTED:
-        first_reason(plan, op, b);
+        first_reason(plan, op, mask, b);
         return;
     case KB_CAUSE_REVOKED:
         kb_buf_adds(b, op->reasons_len ? "lost " : "no longer has what the rules ask for");
-        first_reason(plan, op, b);
+        if (op->reasons_len)
+            first_reason(plan, op, mask, b);
         return;
     case KB_CAUSE_DISABLED:
-        account(plan, op, "account disabled in Keycloak", b);
+        account(plan, op, "account disabled in Keycloak", mask, b);
         return;
     case KB_CAUSE_DISABLED_IN_DIRECTORY:
         kb_buf_adds(b, "account disabled in its directory");
         return;
     case KB_CAUSE_DELETED:
-        account(plan, op, "user deleted in Keycloak", b);
+        account(plan, op, "user deleted in Keycloak", mask, b);
         return;
     case KB_CAUSE_DRIFT_REMOVED:
         kb_buf_adds(b, "drift: removed by hand in Databricks; ");
-        first_reason(plan, op, b);
+        first_reason(plan, op, mask, b);
         return;
     case KB_CAUSE_FOREIGN:
         kb_buf_adds(b, "added by hand in Databricks (foreign = remove)");
@@ -147,7 +151,7 @@ held_by(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *
 }
 
 void
-view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, struct kb_buf *b)
+view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, bool mask, struct kb_buf *b)
 {
     static const char *const words[KB_RESULT_MAX_] = {
         [KB_RESULT_NONE] = "not done",
@@ -158,6 +162,7 @@ view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied
         [KB_RESULT_UNKNOWN] = "unknown",
         [KB_RESULT_DROPPED] = "not sent",
     };
+    size_t before = b->len;
     if (op->state == KB_OP_HELD)
         held_by(plan, op, b);
     else if (op->state == KB_OP_FROZEN)
@@ -165,8 +170,8 @@ view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied
     else if (applied && op->result < KB_RESULT_MAX_)
         kb_buf_adds(b, words[op->result]);
     if (op->note) {
-        kb_buf_adds(b, ": ");
-        kb_buf_add_visible(b, kb_plan_str(plan, op->note));
+        kb_buf_adds(b, b->len > before ? ": " : "");
+        view_note(kb_plan_str(plan, op->note), mask, b);
     }
 }
 
@@ -175,7 +180,8 @@ view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, struct
 {
     kb_buf_adds(b, kb_guard_name(guard->id));
     if (guard->id == KB_GUARD_FIRST_RUN) {
-        kb_buf_addf(b, ": %lld operations wait", (long long) guard->value);
+        kb_buf_addf(b, ": %lld operation%s", (long long) guard->value,
+                    guard->value == 1 ? " waits" : "s wait");
         return;
     }
     if (guard->limit || guard->value)
@@ -195,18 +201,36 @@ view_name(const char *name, bool mask, struct kb_buf *b)
         kb_buf_add_visible(b, name);
         return;
     }
-    size_t first = 1;
-    while (name[0] && (name[first] & 0xC0) == 0x80) /* a whole character, not half of one */
-        first++;
-    KB_CLEANUP(kb_buf) struct kb_buf head = KB_BUF_INIT(16);
-    if (name[0])
-        kb_buf_add(&head, name, first < 5 ? first : 0);
-    kb_buf_add_visible(b, kb_buf_str(&head));
+    char head[8] = "";
+    size_t n = name[0] ? 1 : 0;
+    while (n && n < 4 && (name[n] & 0xC0) == 0x80) /* a whole character, not half of one */
+        n++;
+    memcpy(head, name, n);
+    kb_buf_add_visible(b, head);
     kb_buf_adds(b, "***");
-    const char *dot = strrchr(name, '@') ? strrchr(name, '.') : NULL;
-    if (dot) {
+    const char *at = strrchr(name, '@'), *dot = at ? strrchr(at, '.') : NULL;
+    if (at)
         kb_buf_adds(b, "@***");
+    if (dot)
         kb_buf_add_visible(b, dot);
+}
+
+void
+view_note(const char *note, bool mask, struct kb_buf *b)
+{
+    if (!mask) {
+        kb_buf_add_visible(b, note);
+        return;
+    }
+    for (const char *p = note; *p;) {
+        size_t n = strcspn(p, " ");
+        KB_CLEANUP(kb_buf) struct kb_buf word = KB_BUF_INIT(n + 1);
+        kb_buf_add(&word, p, n);
+        b->failed |= word.failed;
+        view_name(kb_buf_str(&word), memchr(p, '@', n) != NULL, b);
+        p += n;
+        for (; *p == ' '; p++)
+            kb_buf_addc(b, ' ');
     }
 }
 

@@ -15,11 +15,12 @@ enum view_section { VIEW_HELD, VIEW_PRIVILEGED, VIEW_CHANGES, VIEW_SECTION_MAX_ 
 enum view_section view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group);
 
 /* "role ml-engineer <- group /data/ml", "account disabled": the first reason, in words; "(+2 paths)" when
- * there are more. */
-void view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *b);
+ * there are more. `mask`: who granted it is a name too. */
+void view_reason(const struct kb_plan *plan, const struct kb_plan_op *op, bool mask, struct kb_buf *b);
 
 /* What became of the operation, or why it will not be done; "" for one that is simply ready. */
-void view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, struct kb_buf *b);
+void view_state(const struct kb_plan *plan, const struct kb_plan_op *op, bool applied, bool mask,
+                struct kb_buf *b);
 
 bool view_held_by_run(const struct kb_plan *plan, const struct kb_plan_op *op);
 
@@ -29,6 +30,9 @@ void view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, s
 /* A name as it may be shown: visible, and masked when asked: first character, then stars, the domain's last
  * label. */
 void view_name(const char *name, bool mask, struct kb_buf *b);
+
+/* A note as it may be shown; masked: each word of it with an '@'. */
+void view_note(const char *note, bool mask, struct kb_buf *b);
 
 /* "foreign", "no match", …: the words of the LEFT ALONE section. */
 const char *view_left_words(enum kb_left list);

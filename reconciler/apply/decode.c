@@ -45,6 +45,9 @@ decode_intent(const char *body, struct decoded_intent *ret, struct kb_error *err
     if (e >= 0)
         e = decode_ids(doc, "remove", &ret->remove, &ret->remove_len, err);
     ret->create = !strcmp(method, "POST");
+    if (e >= 0 && (!*request || (!ret->create && strcmp(method, "PATCH") != 0)))
+        return kb_fail(err, KB_E_STORE,
+                       "an intent row names no request that is ours; the database is damaged");
     if (e >= 0 && !(ret->request = kb_strndup(request, strlen(request))))
         return kb_fail(err, KB_E_NOMEM, "intent row");
     if (e < 0 && err->code == KB_E_PROTOCOL)

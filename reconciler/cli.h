@@ -18,6 +18,7 @@ enum cli_command {
     CLI_SYNC,
     CLI_APPLY,
     CLI_APPROVE,
+    CLI_EXPLAIN,
     CLI_HISTORY,
     CLI_STATUS,
     CLI_AUDIT,

@@ -15,8 +15,9 @@ static const struct {
 } table[CLI_COMMAND_MAX_] = {
     [CLI_PLAN] = {command_plan, true},       [CLI_SYNC] = {command_sync, true},
     [CLI_APPLY] = {command_apply, true},     [CLI_APPROVE] = {command_approve, true},
-    [CLI_HISTORY] = {command_history, true}, [CLI_STATUS] = {command_status, true},
-    [CLI_AUDIT] = {command_audit, true},     [CLI_CONFIG] = {command_config, false},
+    [CLI_EXPLAIN] = {command_explain, true}, [CLI_HISTORY] = {command_history, true},
+    [CLI_STATUS] = {command_status, true},   [CLI_AUDIT] = {command_audit, true},
+    [CLI_CONFIG] = {command_config, false},
 };
 
 static const char *

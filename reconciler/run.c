@@ -342,6 +342,8 @@ prepare(struct run_target *t, struct kb_error *err)
         e = keep_vanished(t, err);
     if (e >= 0)
         e = stuck_load(t->store, &t->stuck, &t->stuck_len, err);
+    if (e >= 0 && t->run->opts.who)
+        e = run_who(t->run, err);
     if (e >= 0)
         e = plan(t, err);
     if (e >= 0)
@@ -384,14 +386,15 @@ work_on(struct run_target *t, struct kb_error *err)
     if (e < 0)
         return e;
     t->planned = true;
-    if (t->run->opts.command != RUN_APPLY) /* a saved plan has what was known when it was made */
+    if (t->run->opts.command != RUN_APPLY && !t->run->opts.who) /* a saved plan has what was known when it was made */
         e = run_events(t, &t->plan, err);
     if (e >= 0 && t->run->opts.command != RUN_PLAN)
         e = carry_out(t, err);
     else if (e >= 0 && t->run->opts.show)
         e = t->run->opts.show(t->run->opts.userdata, t, err);
     run_users_forget(t);
-    sum_up(t);
+    if (!t->run->opts.who)
+        sum_up(t);
     return e;
 }
 

@@ -59,6 +59,7 @@ struct run_opts {
     bool no_removals;
     const struct kb_plan *saved; /* apply: the plan from the file */
     bool quiet;
+    const char *who; /* explain: somebody to look for; the state is only read then */
     /* Called for each target whose plan is made and judged (and proven), before anything is written. */
     int (*show)(void *userdata, struct run_target *target, struct kb_error *err);
     /* Called for each target after it was applied, and for those without a plan too. */
@@ -124,6 +125,9 @@ int run_approvals_load(struct run_target *t, struct kb_error *err);
 /* run_events.c: which admin event explains which operation of `plan`; asked once, and what goes wrong is a line
  * of the report. < 0: out of memory. */
 int run_events(struct run_target *t, struct kb_plan *plan, struct kb_error *err);
+
+/* run_who.c: the person of `explain`, after the reading. */
+int run_who(struct run *run, struct kb_error *err);
 
 /* run_saved.c: a saved plan against a fresh one. */
 int run_saved_plan(struct run_target *t, struct kb_error *err);

@@ -116,6 +116,7 @@ open_store(struct run_target *t, struct kb_error *err)
                                       .level = levels[t->config->level],
                                       .issuer = run->issuer};
     enum store_mode mode = run->config->ephemeral          ? STORE_MEMORY
+                           : run->opts.who                 ? STORE_READ
                            : run->opts.command == RUN_PLAN ? STORE_SNAPSHOT
                                                            : STORE_WRITE;
     int e = store_open(run->config->state_dir, &id, mode, &t->store, err);

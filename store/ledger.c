@@ -296,6 +296,26 @@ store_ledger_reason(struct store *store, const char *group_id, const char *princ
 }
 
 int
+store_ledger_since(struct store *store, const char *group_id, const char *principal_id, int64_t *ret_s,
+                   struct kb_error *err)
+{
+    static const char SQL[] =
+        "SELECT at_s FROM ledger WHERE group_row = (SELECT row FROM target_group WHERE id = ?1) AND "
+        "principal_row = (SELECT row FROM principal WHERE id = ?2)";
+    sqlite3_stmt *stmt = NULL;
+
+    *ret_s = 0;
+    int result = db_query(store, SQL, &stmt, err, "tt", group_id, principal_id);
+    if (result == 0)
+        result = db_step(store, stmt, err);
+    if (result <= 0)
+        return result;
+    *ret_s = sqlite3_column_int64(stmt, 0);
+    (void) sqlite3_reset(stmt);
+    return db_row_check(store, err);
+}
+
+int
 store_ledger_users_each(struct store *store, store_ledger_user_fn fn, void *userdata, struct kb_error *err)
 {
     static const char SQL[] =

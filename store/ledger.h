@@ -33,6 +33,10 @@ int store_ledger_release(struct store *store, const char *group_id,
 int store_ledger_reason(struct store *store, const char *group_id, const char *principal_id,
                         struct kb_buf *ret, struct kb_error *err);
 
+/* When it was put or adopted; 0: there is no row. */
+int store_ledger_since(struct store *store, const char *group_id, const char *principal_id, int64_t *ret_s,
+                       struct kb_error *err);
+
 /* Keycloak users behind the ledger and the directory each came from ("" local), for people whom the realm no
  * longer shows. A user may come twice when the directory changed between two groups' rows. */
 typedef int (*store_ledger_user_fn)(void *userdata, const char *user_id, const char *directory,

@@ -22,6 +22,7 @@ void command_plan(struct command_context *c); /* also sync --dry-run */
 void command_sync(struct command_context *c);
 void command_apply(struct command_context *c);
 void command_approve(struct command_context *c);
+void command_explain(struct command_context *c);
 void command_history(struct command_context *c);
 void command_status(struct command_context *c);
 void command_audit(struct command_context *c);

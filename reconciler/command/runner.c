@@ -56,6 +56,7 @@ runner_execute(struct command_context *c, enum run_command command, const struct
                             .no_removals = c->cli->no_removals,
                             .saved = saved,
                             .quiet = c->cli->quiet,
+                            .who = c->cli->command == CLI_EXPLAIN ? c->cli->args[0] : NULL,
                             .show = on_show,
                             .shown = on_shown,
                             .userdata = &both};

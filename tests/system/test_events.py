@@ -142,7 +142,7 @@ def test_an_answer_that_is_broken_is_a_line_and_one_request(stage, do, path):
     assert result.counts["add"] == 1 and at.members("ml") == {"ada"}
     assert line(result), str(result)
     sent = [row for row in at.log("kc") if row["path"].endswith(path)]
-    assert len(sent) == (2 if do == "reset" else 1)  # a kept connection that dies says nothing about the server
+    assert len(sent) in ((2, 3) if do == "reset" else (1,))  # a kept connection that dies is no answer
 
 
 def test_nothing_is_asked_where_nothing_changes(stage):

@@ -27,6 +27,22 @@ def test_a_group_with_an_external_id_is_frozen_until_it_is_adopted(stage):
     at.assert_settled()
 
 
+def test_coming_from_an_entra_connector_adopts_without_a_write(stage):
+    """The steps of the manual."""
+    at = one(stage, "p000", "p001", "eve", people=2, externalId="entra-7")
+    assert "another provisioner" in at.plan(code=7)["left_alone"]["frozen"][0]["note"]
+    at.configure(rules=[at.world.rules[0] | {"adopt_external": True}])
+    plan = at.plan()
+    assert ops(plan) == set() and plan["summary"]["adopt"] == 2 and left(plan, "foreign") == {("ml", "eve")}
+    at.sync()
+    assert at.writes() == []
+    at.edit({"op": "kc_role_revoke", "role": "ml", "username": "p000"})
+    assert at.sync().counts["remove"] == 1  # ours now
+    at.configure(rules=[at.world.rules[0] | {"adopt_external": True, "foreign": "remove"}])
+    at.sync("--refresh", "always")
+    assert at.members("ml") == {"p001"}
+
+
 def test_an_external_id_that_appears_between_plan_and_write_stops_the_write(stage):
     """The group is read again just before writing."""
     at = one(stage)

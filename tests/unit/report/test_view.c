@@ -1,6 +1,9 @@
 /* The words of the reports, one by one. */
 #include "tests/unit/report/plan_kit.h"
 
+#include "reconciler/plan/file.h"
+#include "reconciler/plan/recount.h"
+
 static void
 test_name(void **state)
 {
@@ -163,12 +166,57 @@ test_formats(void **state)
     assert_string_equal(view_left_words(KB_LEFT_MAX_), "?");
 }
 
+/* The masked document has the same operations and fingerprint, and nobody's name. */
+static void
+test_masked_json(void **state)
+{
+    static const char *const names[] = {"ada", "Ada", "okafor", "acme.example", "eva"};
+    const char digest[] = "sha256:0000000000000000000000000000000000000000000000000000000000000000";
+    const struct report_opts open = {0}, mask = {.mask_users = true};
+    KB_CLEANUP(kb_buf) struct kb_buf whole = KB_BUF_INIT(1 << 20), masked = KB_BUF_INIT(1 << 20);
+    struct kb_error err = {0};
+    struct kb_plan p, read = {0};
+    struct kb_reason *r;
+    (void) state;
+    kit_plan(&p);
+    p.issuer = kit_text(&p, "https://sso.example/realms/r");
+    (void) snprintf(p.rules_digest, sizeof(p.rules_digest), "%s", digest);
+    (void) snprintf(p.source_digest, sizeof(p.source_digest), "%s", digest);
+    (void) kit_group(&p, "g", 1, 2);
+    p.groups[0].precondition_members = 1;
+    (void) snprintf(p.groups[0].precondition, sizeof(p.groups[0].precondition), "%s", digest);
+    (void) kit_op(&p, KB_OP_ADD, KB_CAUSE_GRANTED, "ada@acme.example", "Ada Okafor");
+    r = kit_reason(&p, "ml", false, NULL);
+    r->event_at_s = 1795369931;
+    r->event_by = kit_text(&p, "p.okafor");
+    kit_left(&p, KB_LEFT_IDENTITY_CHANGED, "g", "eva@acme.example", "now ada@acme.example");
+    kb_plan_recount(&p);
+    assert_int_equal(kb_plan_fingerprint(&p, &err), 0);
+    if (report_render(&p, REPORT_JSON, &open, &whole, &err) < 0)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < KB_LEN(names); i++)
+        assert_non_null(strstr(kb_buf_str(&whole), names[i]));
+    if (report_render(&p, REPORT_JSON, &mask, &masked, &err) < 0)
+        fail_msg("%s", err.msg);
+    for (size_t i = 0; i < KB_LEN(names); i++)
+        if (strstr(kb_buf_str(&masked), names[i]))
+            fail_msg("%s: %s", names[i], kb_buf_str(&masked));
+    if (kb_plan_read(masked.data, masked.len, &read, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_string_equal(read.fingerprint, p.fingerprint);
+    assert_string_equal(kb_plan_str(&read, read.ops[0].name), "a***@***.example");
+    assert_string_equal(kb_plan_str(&read, read.ops[0].id), "100000000000007");
+    kb_plan_done(&read);
+    kb_plan_done(&p);
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_name),        cmocka_unit_test(test_note),    cmocka_unit_test(test_section),
-        cmocka_unit_test(test_held_by_run), cmocka_unit_test(test_formats),
+        cmocka_unit_test(test_name),    cmocka_unit_test(test_note),
+        cmocka_unit_test(test_section), cmocka_unit_test(test_held_by_run),
+        cmocka_unit_test(test_formats), cmocka_unit_test(test_masked_json),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

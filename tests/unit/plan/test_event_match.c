@@ -3,6 +3,7 @@
 
 #include "reconciler/plan/event_match.h"
 #include "reconciler/plan/reason.h"
+#include "support/torture.h"
 
 #define EVENTS_MAX 8
 #define MEMBER KB_EVENT_MEMBER
@@ -330,6 +331,44 @@ test_role_gone(void **state)
     done(&m);
 }
 
+/* Without memory an event may be missing, never wrong, and nothing leaks. */
+static void
+test_without_memory(void **state)
+{
+    const struct sample *s = &samples[8]; /* two links, two events */
+    bool reached = true;
+
+    (void) state;
+    for (unsigned n = 0; reached; n++) {
+        struct kb_rule rules[RULES_MAX] = {s->rule};
+        struct kb_event_match *match = NULL;
+        struct kb_plan plan = {0};
+        struct kb_error err = {0};
+        struct made m;
+        size_t len = 0;
+        make(&m, s->lines, rules, NULL, (struct kb_strings){0});
+        make_plan(&m, s, &plan);
+        torture_start(n);
+        int r = kb_event_match_new(&plan, &m.kit.realm, &match, &err);
+        if (r >= 0) {
+            take(match, s->events);
+            (void) kb_event_match_actors(match, &len);
+            r = kb_event_match_write(match, &err);
+        }
+        reached = torture_stop();
+        if (r < 0)
+            assert_int_equal(err.code, KB_E_NOMEM);
+        if (plan.reasons[0].event_at_s)
+            assert_true(plan.reasons[0].event_at_s <= 1000 && plan.reasons[0].event_by);
+        else
+            assert_true(reached);
+        kb_event_match_free(match);
+        kb_plan_done(&plan);
+        done(&m);
+        assert_true(n < 1000);
+    }
+}
+
 int
 main(void)
 {
@@ -337,6 +376,7 @@ main(void)
         cmocka_unit_test(test_samples),
         cmocka_unit_test(test_names_and_enough),
         cmocka_unit_test(test_role_gone),
+        cmocka_unit_test(test_without_memory),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -138,6 +138,20 @@ again(struct kb_http_job *job, int64_t ms)
     kb_http_delay(job);
 }
 
+/* The limit is for all requests of this class: they wait together, and count once. */
+static bool
+hold_class(struct kb_http_job *job, int64_t ms)
+{
+    struct kb_http_bucket *bucket = &job->peer->buckets[job->class];
+    int64_t now = kb_mono_ms();
+    int64_t from = bucket->hold_until_at > now ? bucket->hold_until_at : now;
+    if (!kb_http_afford(job->peer, ms, now + ms > from ? now + ms - from : 0))
+        return false;
+    if (now + ms > bucket->hold_until_at)
+        bucket->hold_until_at = now + ms;
+    return true;
+}
+
 /* True: the job waits for its next try. */
 static bool
 try_again(struct kb_http_job *job, bool stale)
@@ -145,35 +159,26 @@ try_again(struct kb_http_job *job, bool stale)
     struct kb_http_peer *peer = job->peer;
     struct kb_http *http = peer->http;
     int status = job->answer->status;
-    bool limited = job->error.code == KB_OK && status == 429;
-    if (job->once && !stale) /* a kept connection that had died was no answer */
-        return false;
-    /* A 401 belongs to the token, not to this request. */
-    if (job->tries - (job->renewed ? 1 : 0) >= http->tries)
-        return false;
-    if (job->error.code == KB_OK ? !kb_http_again_status(status, job->replay)
-                                 : !job->error.retry || !(job->replay || !job->sent))
-        return false;
-
-    int64_t now = kb_mono_ms();
+    bool answered = job->error.code == KB_OK;
+    bool limited = answered && kb_http_limited(status, job->answer->body, job->answer->len);
     int64_t ms =
         kb_http_backoff(http->backoff_ms, job->tries, limited, job->answer->retry_after_s, kb_random_u64());
-    if (stale && job->tries == 1)
-        ms = 0; /* a kept connection had died: that says nothing about the server */
-    int64_t counted = ms;
-    if (limited) {
-        /* The limit is for all requests of this class: they wait together, and count once. */
-        struct kb_http_bucket *bucket = &peer->buckets[job->class];
-        int64_t from = bucket->hold_until_at > now ? bucket->hold_until_at : now;
-        counted = now + ms > from ? now + ms - from : 0;
-        if (!kb_http_afford(peer, ms, counted))
-            return false;
-        if (now + ms > bucket->hold_until_at)
-            bucket->hold_until_at = now + ms;
-    } else if (!kb_http_afford(peer, ms, counted)) {
+    /* A 401 belongs to the token, not to this request. */
+    bool may = job->tries - (job->renewed ? 1 : 0) < http->tries &&
+               (answered ? kb_http_again_status(status, job->replay)
+                         : job->error.retry && (job->replay || !job->sent));
+    if (job->once && !stale) /* a kept connection that had died was no answer */
+        may = false;
+    if (!may) {
+        if (limited && status != 429) /* a write is not repeated, but the others must slow down */
+            (void) hold_class(job, ms);
         return false;
     }
-    job->unsure = job->unsure || (job->sent && !limited);
+    if (stale && job->tries == 1)
+        ms = 0; /* a kept connection had died: that says nothing about the server */
+    if (limited ? !hold_class(job, ms) : !kb_http_afford(peer, ms, ms))
+        return false;
+    job->unsure = job->unsure || (job->sent && status != 429);
     again(job, ms);
     return true;
 }

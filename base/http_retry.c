@@ -41,6 +41,18 @@ kb_http_retry_after(const char *value, int64_t now_s)
 }
 
 bool
+kb_http_limited(int status, const char *body, size_t len)
+{
+    static const char *const words[] = {"REQUEST_LIMIT_EXCEEDED", "token bucket limit"};
+    if (status == 429)
+        return true;
+    for (size_t i = 0; status == 500 && body && i < sizeof(words) / sizeof(words[0]); i++)
+        if (memmem(body, len, words[i], strlen(words[i])))
+            return true;
+    return false;
+}
+
+bool
 kb_http_again_status(int status, bool replay)
 {
     switch (status) {

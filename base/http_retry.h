@@ -23,6 +23,10 @@ bool kb_http_date(const char *value, int64_t *ret_unix_s);
 /* 0..KB_HTTP_RETRY_AFTER_MAX_S; a date in the past is 0; -1: absent (NULL), negative or rubbish. */
 int64_t kb_http_retry_after(const char *value, int64_t now_s);
 
+/* Does the answer say "slow down"? 429, and a 500 whose text says so (databricks-api.md 3.8: REQUEST_LIMIT_EXCEEDED,
+ * token bucket). The latter may have been acted on: that a write is not repeated is judged elsewhere. */
+bool kb_http_limited(int status, const char *body, size_t len);
+
 /* May an answer with this status be asked for again? replay: the request may be repeated at will. */
 bool kb_http_again_status(int status, bool replay);
 

@@ -282,3 +282,22 @@ def test_403_on_one_group_is_rejected_and_the_others_go_on(stage):
     assert result.counts["add"] == 1 and "1 operations rejected" in result.message
     assert "manager of this group" in result.out + result.err
     at.assert_converged()
+
+
+# ---- throttled, dressed as 500 ----
+
+def test_a_patch_that_is_throttled_by_500_is_not_repeated_and_the_next_run_goes_on(stage):
+    at = stage(one_group(), guards=OPEN)
+    at.fault("throttled_500", "dbx", method="PATCH")
+    result = at.sync(code=7)
+    assert len(at.writes()) == 1 and result.counts["add"] == 0
+    at.assert_converged()
+    assert at.members("ml") == {"p000", "p001"}
+
+
+def test_a_listing_that_is_throttled_by_500_is_asked_again(stage):
+    at = stage(one_group(), guards=OPEN)
+    at.fault("throttled_500", "dbx", method="GET", substring="/Groups?")
+    at.sync()
+    assert at.members("ml") == {"p000", "p001"}
+    assert len([one for one in at.log("dbx", method="GET") if one["path"].endswith("/Groups")]) == 2

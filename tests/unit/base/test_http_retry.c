@@ -3,6 +3,7 @@
 #include <stdarg.h>
 #include <stddef.h>
 #include <stdint.h>
+#include <string.h>
 
 #include <cmocka.h>
 
@@ -10,6 +11,36 @@
 #include "base/mem.h"
 
 #define NOW INT64_C(1764000000) /* 2025-11-24T16:00:00Z */
+
+static void
+test_limited(void **state)
+{
+    (void) state;
+
+    static const struct {
+        int status;
+        const char *body;
+        bool want;
+    } table[] = {
+        {429, NULL, true},
+        {429, "", true},
+        {500, "{\"detail\":\"REQUEST_LIMIT_EXCEEDED: Workspace 1234 exceeded the concurrent limit\"}", true},
+        {500, "RPC token bucket limit has been exceeded.", true},
+        {500, NULL, false},
+        {500, "", false},
+        {500, "{\"detail\":\"null\"}", false},
+        {500, "REQUEST_LIMIT", false},
+        {503, "REQUEST_LIMIT_EXCEEDED", false}, /* tried again as it is */
+        {400, "REQUEST_LIMIT_EXCEEDED", false},
+        {200, "REQUEST_LIMIT_EXCEEDED", false},
+        {0, "REQUEST_LIMIT_EXCEEDED", false},
+    };
+
+    for (size_t i = 0; i < KB_LEN(table); i++)
+        if (kb_http_limited(table[i].status, table[i].body, table[i].body ? strlen(table[i].body) : 0) !=
+            table[i].want)
+            fail_msg("case %zu", i);
+}
 
 static void
 test_retry_after(void **state)
@@ -169,10 +200,8 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_retry_after),
-        cmocka_unit_test(test_status),
-        cmocka_unit_test(test_curl),
-        cmocka_unit_test(test_backoff),
+        cmocka_unit_test(test_limited), cmocka_unit_test(test_retry_after), cmocka_unit_test(test_status),
+        cmocka_unit_test(test_curl),    cmocka_unit_test(test_backoff),
     };
     return cmocka_run_group_tests_name("base/http_retry", tests, NULL, NULL);
 }

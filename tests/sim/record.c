@@ -12,7 +12,8 @@ struct rec {
     char *method, *path, *query, *body, *headers;
     const char *kind;
     int status, inflight, fault;
-    bool done, forgotten; /* forgotten: cleared from the log while being served */
+    bool done, forgotten; /* forgotten: nobody keeps it; cleared: the log was emptied while it was served */
+    bool cleared;
 };
 
 struct count {
@@ -123,17 +124,9 @@ rec_begin(struct req *r)
     r->rec = c;
 }
 
-void
-rec_end(struct req *r)
+static void
+count(const struct req *r)
 {
-    struct rec *c = r->rec;
-    pthread_mutex_lock(&lock);
-    inflight[r->side]--;
-    c->status = r->status;
-    c->kind = r->kind;
-    c->fault = r->act->number;
-    c->ms = clock_ms() - start_ms - c->t_ms;
-    c->done = true;
     if (strcmp(r->method, "GET") == 0 || strcmp(r->kind, "token") == 0)
         by_method[r->side][0]++;
     else
@@ -147,6 +140,21 @@ rec_end(struct req *r)
             t[ncounts[r->side]++] = (struct count){.kind = r->kind};
         t[i].n++;
     }
+}
+
+void
+rec_end(struct req *r)
+{
+    struct rec *c = r->rec;
+    pthread_mutex_lock(&lock);
+    inflight[r->side]--;
+    c->status = r->status;
+    c->kind = r->kind;
+    c->fault = r->act->number;
+    c->ms = clock_ms() - start_ms - c->t_ms;
+    c->done = true;
+    if (!c->cleared)
+        count(r);
     bool forgotten = c->forgotten;
     pthread_mutex_unlock(&lock);
     if (forgotten)
@@ -231,7 +239,7 @@ rec_clear(void)
         if (recs[i]->done)
             rec_free(recs[i]);
         else
-            recs[i]->forgotten = true;
+            recs[i]->cleared = recs[i]->forgotten = true;
     }
     free(recs);
     recs = NULL;

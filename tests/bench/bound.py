@@ -103,9 +103,10 @@ class Bound:
 
     # ---- the bounds ----
 
-    def full(self):
-        """With changes to explain: the company's client may not see whether admin events are kept, so it stays with the question."""
-        return self.paths | dict.fromkeys(self.target_groups, 1) | {("kc", f"{self.kc}/events/config"): 1}
+    def full(self, changes):
+        """With changes to explain one more: the company's client may not see whether admin events are kept."""
+        events = {("kc", f"{self.kc}/events/config"): 1} if changes else {}
+        return self.paths | dict.fromkeys(self.target_groups, 1) | events
 
     def unchanged(self):
         """With a fresh snapshot only privileged groups are read."""

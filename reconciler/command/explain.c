@@ -138,6 +138,7 @@ show(void *userdata, struct run_target *t, struct kb_error *err)
 {
     struct explaining *x = userdata;
     struct kb_u32s users = {0}, principals = {0};
+    size_t before = x->out.len;
     uint32_t group;
     int e = find_group(x, t, &group, err);
     if (e >= 0)
@@ -156,7 +157,13 @@ show(void *userdata, struct run_target *t, struct kb_error *err)
     }
     kb_u32s_done(&users);
     kb_u32s_done(&principals);
-    return e >= 0 && x->out.failed ? kb_fail(err, KB_E_NOMEM, "the answer is too long") : e;
+    if (e >= 0 && x->out.failed)
+        return kb_fail(err, KB_E_NOMEM, "the answer is too long");
+    if (e < 0 && x->out.len > before) { /* half an answer is none; those of other targets stay */
+        x->out.len = before;
+        x->out.data[before] = '\0';
+    }
+    return e;
 }
 
 void
@@ -173,7 +180,7 @@ command_explain(struct command_context *c)
         return;
     }
     runner_execute(c, RUN_PLAN, NULL, show, &x);
-    if (c->outcome.code == EXIT_OK || c->outcome.code == EXIT_PARTIAL)
+    if (x.out.len)
         command_print(c, kb_buf_str(&x.out), x.out.len);
     kb_buf_done(&x.out);
 }

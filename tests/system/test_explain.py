@@ -150,3 +150,15 @@ def test_hostile_names_are_escaped(at):
     told = at.run("explain", "ada" + MAIL)
     assert "\u202e" not in told.out and "\x1b" not in told.out
     assert json.loads(at.run("explain", "ada" + MAIL, "--format", "json").out)["people"][0]["source"]["username"] == "ada\u202e\u001b[31m"
+
+
+def test_several_targets_each_answer_for_themselves(stage):
+    world = company()
+    at = stage(world)
+    second = at.target(name="second")
+    at.configure(targets=[at.target(), second], rules=[{"role": "ml", "group": "ml"}, {"role": "ml", "group": "data", "targets": ["second"]}])
+    rows = [json.loads(line) for line in at.run("explain", "ada", "--format", "json").out.splitlines()]
+    assert [(row["target"], len(row["people"][0]["groups"])) for row in rows] == [("acme", 1), ("second", 2)]
+    result = at.run("explain", "ada", "data", "--format", "json", code=64)
+    assert [json.loads(line)["target"] for line in result.out.splitlines()] == ["second"]
+    assert "no rule of target acme names the group data" in result.message

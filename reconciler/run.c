@@ -266,7 +266,7 @@ sum_up(struct run_target *t)
                     a->write_failures);
     if (a->stopped)
         outcome_add(o, EXIT_BUSY, "stopped before everything was written; the next run goes on");
-    const struct kb_plan *now = t->run->opts.command == RUN_APPLY ? &t->fresh : p;
+    const struct kb_plan *now = t->run->opts.command == RUN_APPLY && !p->directories_len ? &t->fresh : p;
     if (now->directories_len)
         outcome_add(o, EXIT_PARTIAL, "directory %s is down: its people are left alone",
                     kb_plan_str(now, now->directories[0].name));
@@ -386,7 +386,8 @@ work_on(struct run_target *t, struct kb_error *err)
     if (e < 0)
         return e;
     t->planned = true;
-    if (t->run->opts.command != RUN_APPLY && !t->run->opts.who) /* a saved plan has what was known when it was made */
+    if (t->run->opts.command != RUN_APPLY &&
+        !t->run->opts.who) /* a saved plan has what was known when it was made */
         e = run_events(t, &t->plan, err);
     if (e >= 0 && t->run->opts.command != RUN_PLAN)
         e = carry_out(t, err);

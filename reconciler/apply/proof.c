@@ -333,6 +333,8 @@ apply_prove(struct apply *a, struct kb_error *err)
     }
     if (e >= 0 && all.len)
         e = proof_read_again(a, &all, err);
+    if (e >= 0)
+        e = proof_name_directories(a, err);
     for (size_t i = 0; e >= 0 && i < all.len; i++)
         e = judge_answer(&all.v[i], err);
     if (e >= 0)

@@ -33,6 +33,9 @@ const char *proof_directory(const struct proof *p, const struct kc_check *check)
 /* After the checks: the lists behind each removal of somebody of a directory once more, then the witnesses. */
 int proof_read_again(const struct apply *a, const struct proofs *all, struct kb_error *err);
 
+/* Adds the directories that are down to the plan's. */
+int proof_name_directories(struct apply *a, struct kb_error *err);
+
 /* Sets the verdict while the directory is not up. False: it is, or it does not matter. */
 bool proof_directory_forbids(struct proof *p, const char *directory, bool gone);
 bool proof_any_directory_forbids(struct proof *p); /* for "nobody of that name" */

@@ -90,6 +90,34 @@ proof_read_again(const struct apply *a, const struct proofs *all, struct kb_erro
     return e < 0 ? e : kb_http_run(a->http, err);
 }
 
+/* A directory that only went down now, and those that a plan from a file does not know, belong into the report's
+ * first lines, too. */
+int
+proof_name_directories(struct apply *a, struct kb_error *err)
+{
+    struct kb_plan *plan = a->plan;
+    const struct kb_realm *realm = a->realm;
+    for (uint32_t i = 0; i < realm->directories_len; i++) {
+        const struct kb_directory *d = &realm->directories[i];
+        const char *name = kb_realm_directory_name(realm, kb_realm_str(realm, d->id));
+        bool known = d->status != KB_DIRECTORY_DOWN;
+        for (uint32_t k = 0; k < plan->directories_len && !known; k++)
+            known = !strcmp(kb_plan_str(plan, plan->directories[k].name), name);
+        if (known)
+            continue;
+        struct kb_plan_directory row = {.name = kb_pool_adds(&plan->pool, name),
+                                        .note = kb_pool_adds(&plan->pool, kb_realm_str(realm, d->note)),
+                                        .down = true};
+        if (row.name == KB_NONE || row.note == KB_NONE ||
+            !kb_grow(&plan->directories, &plan->directories_cap, (size_t) plan->directories_len + 1,
+                     sizeof(*plan->directories), UINT32_MAX))
+            return kb_fail(err, KB_E_NOMEM, "directories");
+        plan->directories[plan->directories_len++] = row;
+        plan->source_complete = false;
+    }
+    return 0;
+}
+
 /* ---- verdicts ---- */
 
 bool

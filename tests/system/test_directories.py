@@ -107,7 +107,8 @@ def test_down_between_plan_and_proof(settled):
     at.edit({"op": "kc_group_leave", "group": "/staff", "username": "ana"})
     at.fault({"hook": [{"op": "kc_directory", "component": DIRECTORY, "down": True, "cache": "cold"}], "when": "before"},
              "kc", path_regex=r"/users/[^/]*$")
-    at.sync(code=7)
+    result = at.sync(code=7)
+    assert result.out.startswith("DIRECTORY DOWN  corp"), str(result)
     assert at.fired() == [1] and at.members("staff") == ALL and at.writes() == []
 
 

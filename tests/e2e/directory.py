@@ -137,7 +137,7 @@ def make_realm(admin, name):
 
 
 def federate(admin, url, mode):
-    """The user storage provider, its group mapper in the mode, and everything synchronised once. Time-outs of half a
+    """The user storage provider, its group mapper in the mode, and everything synchronised once. Time-outs of a
     second: a frozen server costs each look at it that long."""
     parent = admin.get("")["id"]
 
@@ -150,8 +150,8 @@ def federate(admin, url, mode):
             "enabled": "true", "vendor": "other", "editMode": "READ_ONLY", "importEnabled": "true", "connectionUrl": url,
             "usersDn": f"ou=people,{SUFFIX}", "authType": "simple", "bindDn": ADMIN, "bindCredential": PASSWORD,
             "usernameLDAPAttribute": "uid", "rdnLDAPAttribute": "uid", "uuidLDAPAttribute": "entryUUID",
-            "userObjectClasses": "inetOrgPerson", "searchScope": "1", "pagination": "false", "connectionTimeout": "500",
-            "readTimeout": "500", "connectionPooling": "false", "cachePolicy": "DEFAULT"}.items()}})
+            "userObjectClasses": "inetOrgPerson", "searchScope": "1", "pagination": "false", "connectionTimeout": "1000",
+            "readTimeout": "1000", "connectionPooling": "false", "cachePolicy": "DEFAULT"}.items()}})
     mapper = add({
         "name": "groups", "providerId": "group-ldap-mapper", "providerType": "org.keycloak.storage.ldap.mappers.LDAPStorageMapper",
         "parentId": provider,

@@ -294,6 +294,21 @@ sum_up(struct run_target *t)
 
 /* ---- one target, from its reading to its record ---- */
 
+/* A rule whose role or path the realm does not have desires nobody; a typing error looks the same, so it is said in every run. */
+static void
+say_gone(const struct run_target *t)
+{
+    for (uint32_t i = 0; i < t->scope.bindings_len; i++) {
+        const struct kb_binding *b = &t->scope.bindings[i];
+        if (b->gone)
+            KB_LOG(KB_LOG_WARN, "rule_object_missing",
+                   (KB_F("target", t->config->name), KB_FN("rule", b->rule->number),
+                    KB_F("group", t->scope.managed[b->managed].name)),
+                   "rule %u: the realm has no \"%.100s\"; nobody is desired through it", b->rule->number,
+                   b->rule->object);
+    }
+}
+
 /* A group with ledger rows stays managed while its glob's role or path has vanished; guard source_object_gone decides. */
 static int
 keep_vanished(struct run_target *t, struct kb_error *err)
@@ -346,6 +361,8 @@ prepare(struct run_target *t, struct kb_error *err)
         e = run_who(t->run, err);
     if (e >= 0)
         e = plan(t, err);
+    if (e >= 0)
+        say_gone(t);
     if (e >= 0)
         e = check_groups(t, err);
     if (e >= 0)

@@ -483,3 +483,16 @@ def test_a_workspace_is_a_target_too(stage):
     assert at.members("ml") == {"ada", "bob"}
     assert at.kinds("dbx").get("token", 0) == 0 and ACCOUNT not in "".join(one["path"] for one in at.log("dbx"))
     at.assert_settled()
+
+
+def test_a_rule_whose_role_does_not_exist_is_said_not_silent(stage):
+    world = World()
+    world.user("ann", roles=["ml"])
+    world.rule(role="ml", group="ml")
+    world.rule(role="mll", group="typo", create=True)
+    world.group("ml")
+    at = stage(world)
+    at.edit({"op": "kc_role_delete", "role": "mll"})
+    result = at.run("plan")
+    assert 'rule 2: the realm has no "mll"' in result.err
+    assert "rule 1: the realm has no" not in result.err

@@ -51,7 +51,7 @@ static const struct {
     {"quiet", NULL, O_QUIET, ALL, "nothing on success, so that cron sends no mail"},
     {"help", NULL, O_HELP, ALL, "this text"},
     {"version", NULL, O_VERSION, ALL, "version"},
-    {"format", "FORMAT", O_FORMAT, IN(PLAN) | IN(EXPLAIN) | IN(STATUS), "text, markdown, html, json or csv (explain, status: text or json)"},
+    {"format", "FORMAT", O_FORMAT, IN(PLAN) | IN(EXPLAIN) | IN(STATUS), "text or json"},
     {"output", "FILE", O_OUTPUT, IN(PLAN), "write the report there instead of to stdout"},
     {"save", "FILE", O_SAVE, IN(PLAN), "keep the plan for `keybricks apply FILE` (one target only)"},
     {"group", "GLOB", O_GROUP, SELECTORS | IN(APPROVE), "only Databricks groups of that name (repeatable)"},

@@ -5,6 +5,7 @@
 #include "reconciler/command/command.h"
 
 #include <errno.h>
+#include <fcntl.h>
 #include <grp.h>
 #include <pwd.h>
 #include <sys/stat.h>
@@ -127,6 +128,32 @@ help(const struct cli *cli, struct kb_error *err)
     return 0;
 }
 
+/* A closed standard descriptor would be taken by the next file that is opened. What is written to a closed stdout is an error, as
+ * with a full disk. */
+static void
+open_standard(void)
+{
+    static const char *const paths[] = {"/dev/null", "/dev/full", "/dev/null"};
+    for (int fd = 0; fd < 3; fd++) {
+        if (fcntl(fd, F_GETFD) >= 0)
+            continue;
+        int got = open(paths[fd], fd ? O_WRONLY : O_RDONLY); /* the lowest free number, which is fd */
+        if (got != fd)
+            _exit(EXIT_ERROR);
+    }
+}
+
+/* SIGTERM before the loop reads its signalfd must not kill a run that writes: it waits there. */
+static void
+hold_signals(void)
+{
+    sigset_t set;
+    (void) sigemptyset(&set);
+    (void) sigaddset(&set, SIGTERM);
+    (void) sigaddset(&set, SIGINT);
+    (void) sigprocmask(SIG_BLOCK, &set, NULL);
+}
+
 int
 main(int argc, char **argv)
 {
@@ -134,6 +161,7 @@ main(int argc, char **argv)
     struct kb_error err = {0};
     struct command_context c = {.cli = &cli};
     bool last_line = true;
+    open_standard();
     kb_secret_harden_process();
     clean_environment();
     (void) signal(SIGPIPE, SIG_IGN);
@@ -148,6 +176,8 @@ main(int argc, char **argv)
         if (last_line)
             outcome_error(&c.outcome, &err, EXIT_USAGE);
     } else {
+        if (cli.command == CLI_SYNC || cli.command == CLI_APPLY)
+            hold_signals();
         c.config_path = cli.config ? cli.config : config_default_path(environment);
         if (table[cli.command].needs_config)
             with_config(&c);

@@ -279,6 +279,11 @@ sum_up(struct run_target *t)
                     a->unverified, a->dropped);
     if (!dry && (unproven || a->unproven))
         outcome_add(o, EXIT_PARTIAL, "%u removals are not proven and were left out", unproven);
+    if (p->summary.unmatched && run_unlisted(t))
+        outcome_add(o, EXIT_PARTIAL,
+                    "%u members exist but stand in no listing, so some of the %u people without a match may "
+                    "exist too",
+                    run_unlisted(t), p->summary.unmatched);
     if (stuck)
         outcome_add(o, EXIT_PARTIAL, "%u memberships are stuck", stuck);
     if (o->sentence[0])
@@ -293,33 +298,6 @@ sum_up(struct run_target *t)
 }
 
 /* ---- one target, from its reading to its record ---- */
-
-/* A rule whose role or path the realm does not have desires nobody; a typing error looks the same, so it is said in every run. */
-static void
-say_gone(const struct run_target *t)
-{
-    for (uint32_t i = 0; i < t->scope.bindings_len; i++) {
-        const struct kb_binding *b = &t->scope.bindings[i];
-        if (b->gone)
-            KB_LOG(KB_LOG_WARN, "rule_object_missing",
-                   (KB_F("target", t->config->name), KB_FN("rule", b->rule->number),
-                    KB_F("group", t->scope.managed[b->managed].name)),
-                   "rule %u: the realm has no \"%.100s\"; nobody is desired through it", b->rule->number,
-                   b->rule->object);
-    }
-}
-
-/* A group with ledger rows stays managed while its glob's role or path has vanished; guard source_object_gone decides. */
-static int
-keep_vanished(struct run_target *t, struct kb_error *err)
-{
-    int e = 0;
-    for (uint32_t g = 0; e >= 0 && g < t->target.groups_len; g++)
-        if (t->target.groups[g].ledger.len && t->target.groups[g].name)
-            e = kb_scope_keep(&t->run->config->rules, t->config->name,
-                              kb_target_str(&t->target, t->target.groups[g].name), &t->scope, err);
-    return e;
-}
 
 /* One group that cannot be read is frozen; when that is every group, the target is what failed. */
 static int
@@ -354,7 +332,9 @@ prepare(struct run_target *t, struct kb_error *err)
     if (e >= 0 && t->store)
         e = store_ledger_load(t->store, &t->target, err);
     if (e >= 0)
-        e = keep_vanished(t, err);
+        e = run_keep_vanished(t, err);
+    if (e >= 0)
+        e = run_check_selectors(t, err);
     if (e >= 0)
         e = stuck_load(t->store, &t->stuck, &t->stuck_len, err);
     if (e >= 0 && t->run->opts.who)
@@ -362,7 +342,7 @@ prepare(struct run_target *t, struct kb_error *err)
     if (e >= 0)
         e = plan(t, err);
     if (e >= 0)
-        say_gone(t);
+        run_say_gone(t);
     if (e >= 0)
         e = check_groups(t, err);
     if (e >= 0)
@@ -439,7 +419,8 @@ open_targets(struct run *run)
         struct kb_error err = {0};
         int e = run_open_target(t, &err);
         if (e >= 0 && run->opts.command != RUN_PLAN)
-            e = store_journal_verify_quick(t->store, &err);
+            e = store_journal_verify(t->store, NULL, NULL,
+                                     &err); /* a broken chain ends here, before any request */
         if (e >= 0 && run->opts.command != RUN_PLAN)
             e = run_record_start(t, &err);
         if (e < 0) {

@@ -117,6 +117,12 @@ int run_directories_save(struct run_target *t, struct kb_error *err);
 int run_users_new(struct run_target *t, bool *ret_added, struct kb_error *err);
 void run_users_forget(struct run_target *t);
 
+/* run_check.c: what the configuration or the command line names and nobody has. */
+int run_keep_vanished(struct run_target *t, struct kb_error *err);
+int run_check_selectors(const struct run_target *t, struct kb_error *err);
+void run_say_gone(const struct run_target *t);
+uint32_t run_unlisted(const struct run_target *t);
+
 /* run_history.c: what the guards need from the store, and what the store keeps for them. */
 int run_history_load(struct run_target *t, struct kb_error *err);
 int run_history_save(struct run_target *t, struct kb_error *err);

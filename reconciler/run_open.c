@@ -129,7 +129,9 @@ open_store(struct run_target *t, struct kb_error *err)
         *err = (struct kb_error){0};
         return 0;
     }
-    return e;
+    if (e < 0 && err->code == KB_E_IO)
+        err->code = KB_E_STORE; /* a disk that cannot be written is a matter of state (8) */
+    return e < 0 ? -(int) err->code : e;
 }
 
 static int

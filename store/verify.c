@@ -149,6 +149,28 @@ check_rows(struct store *store, int64_t from, bool quick, struct kb_error *err)
     return result;
 }
 
+/* Each recorded run has its row in the chain: rows that were deleted behind our back are missed here, also when the rest was
+ * chained again or nothing is left. */
+static int
+check_runs(struct store *store, struct kb_error *err)
+{
+    KB_CLEANUP(db_stmt) sqlite3_stmt *stmt = NULL;
+
+    int result =
+        db_query_own(store,
+                     "SELECT r.id FROM run r WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.run_id = r.id "
+                     "AND a.kind = 'run') LIMIT 1",
+                     &stmt, err, "");
+    if (result == 0)
+        result = db_step(store, stmt, err);
+    if (result == 1)
+        return kb_fail(
+            err, KB_E_STORE,
+            "audit chain: run %.40s is recorded, but its rows are not in the chain: rows were deleted",
+            (const char *) sqlite3_column_text(stmt, 0));
+    return result;
+}
+
 int
 store_journal_verify(struct store *store, const struct store_head *expect, struct store_head *ret,
                      struct kb_error *err)
@@ -172,6 +194,8 @@ store_journal_verify(struct store *store, const struct store_head *expect, struc
                        (long long) size, (long long) expect->size);
     kb_hex(prev, sizeof(prev), hex);
     result = check_rows(store, 1, false, err);
+    if (result == 0)
+        result = check_runs(store, err);
     if (result == 0 && ret) {
         ret->size = size;
         memcpy(ret->hash, hex, sizeof(hex));

@@ -45,7 +45,7 @@ work_fail(struct apply *a, const struct kb_error *why)
 void
 work_count(struct apply *a, const struct scim_write *write, bool halved)
 {
-    a->writes++;
+    a->writes += write->ok || write->sent;
     if (write->ok)
         a->failures_in_a_row = 0;
     if (write->ok || halved)

@@ -127,6 +127,19 @@ record(struct store *store, const struct kb_plan *plan, struct store_approval *a
     return e < 0 ? e : store_approval_add(store, a, err);
 }
 
+/* A second approval of the same would let the same through once more, later, without anybody. */
+static int
+same_approval(void *userdata, const struct store_approval *row, struct kb_error *err)
+{
+    const struct store_approval *a = userdata;
+    char until[KB_TIME_SIZE];
+    if (strcmp(row->guard, a->guard) != 0 || strcmp(row->group, a->group) != 0 ||
+        strcmp(row->fingerprint, a->fingerprint) != 0)
+        return 0;
+    return kb_fail(err, KB_E_USAGE, "%s is approved already, until %s; an approval is used once", a->guard,
+                   kb_time_format(row->expires_s, until));
+}
+
 static int
 approve_guard(struct command_context *c, struct store *store, const struct kb_plan *plan, const char *name,
               int64_t expires_s, struct kb_error *err)
@@ -142,7 +155,9 @@ approve_guard(struct command_context *c, struct store *store, const struct kb_pl
     char why[400];
     if (!bind_approval(plan, id, group, &a, why, sizeof(why)))
         return kb_fail(err, KB_E_USAGE, "%s", why);
-    int e = record(store, plan, &a, err);
+    int e = store_approvals_each(store, a.at_s, same_approval, &a, err);
+    if (e >= 0)
+        e = record(store, plan, &a, err);
     if (e < 0)
         return e;
     char until[KB_TIME_SIZE];

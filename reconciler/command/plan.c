@@ -58,6 +58,11 @@ command_plan(struct command_context *c)
         outcome_add(&c->outcome, EXIT_USAGE, "--format is text, markdown, html, json or csv");
         return;
     }
+    if (p.format != REPORT_TEXT && p.format != REPORT_JSON) {
+        outcome_add(&c->outcome, EXIT_USAGE,
+                    "this version prints text and json; markdown, html and csv are not built yet");
+        return;
+    }
     if (cli->save && c->targets_len != 1) {
         outcome_add(&c->outcome, EXIT_USAGE, "--save keeps the plan of one target; pick it with --target");
         return;

@@ -74,6 +74,10 @@ judge(const struct command_context *c, const struct state *s, char *why, size_t 
         return EXIT_PARTIAL;
     }
     int64_t age = now - s->last_success.ended_s;
+    if (age < -300) {
+        (void) snprintf(why, size, "the last success lies in the future; is the clock right?");
+        return EXIT_PARTIAL;
+    }
     if (age > max) {
         (void) snprintf(why, size, "the last success is %lld s old, over status.max_age_s = %lld",
                         (long long) age, (long long) max);

@@ -371,9 +371,12 @@ counts(const struct text *t)
     }
     kb_buf_addc(b, '\n');
     if (!p->summary.add && !p->summary.remove && !p->summary.create_groups && !p->summary.held) {
-        kb_buf_addf(b, "Nothing to do: %u memberships in %u groups are as Keycloak says%s.\n",
-                    p->target_memberships, p->target_groups,
-                    p->left_len ? ", but for what is left alone" : "");
+        if (p->narrowed) /* the rest was not judged */
+            kb_buf_adds(b, "Nothing to do in what was selected.\n");
+        else
+            kb_buf_addf(b, "Nothing to do: %u memberships in %u groups are as Keycloak says%s.\n",
+                        p->target_memberships, p->target_groups,
+                        p->left_len ? ", but for what is left alone" : "");
     } else {
         kb_buf_adds(b, t->opts->applied ? "Done: " : "Plan: ");
         plural(b, "", t->opts->applied ? done_add : p->summary.add, t->opts->applied ? "added" : "to add",

@@ -1,0 +1,60 @@
+/* Small checks between reading and planning: what the configuration or the command line names and nobody has. */
+#include "base/ban.h"
+
+#include "reconciler/run.h"
+
+#include "base/log.h"
+#include "base/str.h"
+
+/* A rule whose role or path the realm does not have desires nobody; a typing error looks the same, so it is said in every run. */
+void
+run_say_gone(const struct run_target *t)
+{
+    for (uint32_t i = 0; i < t->scope.bindings_len; i++) {
+        const struct kb_binding *b = &t->scope.bindings[i];
+        if (b->gone)
+            KB_LOG(KB_LOG_WARN, "rule_object_missing",
+                   (KB_F("target", t->config->name), KB_FN("rule", b->rule->number),
+                    KB_F("group", t->scope.managed[b->managed].name)),
+                   "rule %u: the realm has no \"%.100s\"; nobody is desired through it", b->rule->number,
+                   b->rule->object);
+    }
+}
+
+/* A group with ledger rows stays managed while its glob's role or path has vanished; guard source_object_gone decides. */
+int
+run_keep_vanished(struct run_target *t, struct kb_error *err)
+{
+    int e = 0;
+    for (uint32_t g = 0; e >= 0 && g < t->target.groups_len; g++)
+        if (t->target.groups[g].ledger.len && t->target.groups[g].name)
+            e = kb_scope_keep(&t->run->config->rules, t->config->name,
+                              kb_target_str(&t->target, t->target.groups[g].name), &t->scope, err);
+    return e;
+}
+
+/* A selector that selects nothing is a typing error, not "nothing to do". */
+int
+run_check_selectors(const struct run_target *t, struct kb_error *err)
+{
+    const struct run_opts *o = &t->run->opts;
+    for (size_t i = 0; i < o->groups.len; i++) {
+        bool found = false;
+        for (uint32_t m = 0; m < t->scope.managed_len && !found; m++)
+            found = kb_glob(o->groups.v[i], t->scope.managed[m].name, false, NULL);
+        if (!found)
+            return kb_fail(err, KB_E_USAGE, "--group %.100s fits none of the %u managed groups of %s",
+                           o->groups.v[i], t->scope.managed_len, t->config->name);
+    }
+    return 0;
+}
+
+/* People that were asked by id and exist, but stand in no listing: the listing is short, or the server does not show everybody. */
+uint32_t
+run_unlisted(const struct run_target *t)
+{
+    uint32_t n = 0;
+    for (uint32_t i = 0; i < t->target.principals_len; i++)
+        n += t->target.principals[i].looked_up && !t->target.principals[i].listed;
+    return n;
+}

@@ -3,7 +3,7 @@
  * be done is the next plan's business. */
 #include "base/ban.h"
 
-#include "reconciler/apply/apply.h"
+#include "reconciler/apply/work.h"
 
 #include "base/clock.h"
 #include "base/log.h"
@@ -19,6 +19,7 @@ struct leftover {
     int64_t seq;
     char *group_id, *group_name;
     struct decoded_intent intent;
+    int64_t at_s; /* when its run began */
     uint32_t tgroup;
     bool read;
 };
@@ -29,16 +30,28 @@ struct leftovers {
     size_t len, cap;
 };
 
+/* A run's id begins with its time (UUIDv7, RFC 9562 5.7). 0: not known. */
+static int64_t
+run_began_s(const char *run_id)
+{
+    char hex[13] = "";
+    if (strlen(run_id) < 13 || run_id[8] != '-')
+        return 0;
+    (void) snprintf(hex, sizeof(hex), "%.8s%.4s", run_id, run_id + 9);
+    char *end = NULL;
+    unsigned long long ms = strtoull(hex, &end, 16);
+    return *end ? 0 : (int64_t) (ms / 1000);
+}
+
 static int
 on_intent(void *userdata, int64_t seq, const char *run_id, const char *group_id, const char *group_name,
           const char *body, struct kb_error *err)
 {
     struct leftovers *all = userdata;
-    (void) run_id;
     if (!kb_grow(&all->v, &all->cap, all->len + 1, sizeof(*all->v), 1000000))
         return kb_fail(err, KB_E_NOMEM, "open intents");
     struct leftover *l = &all->v[all->len++];
-    *l = (struct leftover){.a = all->a, .seq = seq, .tgroup = KB_NONE};
+    *l = (struct leftover){.a = all->a, .seq = seq, .at_s = run_began_s(run_id), .tgroup = KB_NONE};
     l->group_id = kb_strndup(group_id, strlen(group_id));
     l->group_name = kb_strndup(group_name, strlen(group_name));
     if (!l->group_id || !l->group_name)
@@ -173,16 +186,51 @@ resolve_all(struct leftovers *all, uint32_t *ret_resolved, struct kb_error *err)
     return e;
 }
 
+/* A reading that does not show a write of just now may be older than the write. */
+static bool
+may_be_stale(const struct leftover *l, int64_t now_s)
+{
+    bool shows = true;
+    for (size_t i = 0; i < l->intent.add_len; i++)
+        shows = shows && present(l, l->intent.add[i]);
+    for (size_t i = 0; i < l->intent.remove_len; i++)
+        shows = shows && !present(l, l->intent.remove[i]);
+    return l->read && !shows && l->at_s <= now_s && now_s - l->at_s < l->a->verify_s;
+}
+
+static int
+read_groups(struct leftovers *all, bool again, size_t *ret_open, struct kb_error *err)
+{
+    int64_t now_s = kb_wall_s();
+    int e = 0;
+    for (size_t i = 0; e >= 0 && i < all->len; i++)
+        if (!again || may_be_stale(&all->v[i], now_s))
+            e = ask(&all->v[i], err);
+    if (e >= 0)
+        e = kb_http_run(all->a->http, err);
+    *ret_open = 0;
+    for (size_t i = 0; i < all->len; i++)
+        *ret_open += may_be_stale(&all->v[i], now_s);
+    return e;
+}
+
 int
 apply_recover(struct apply *a, uint32_t *ret_resolved, struct kb_error *err)
 {
     struct leftovers all = {.a = a};
+    size_t open = 0;
+    int64_t waited_s = 0;
+    bool over = false;
     *ret_resolved = 0;
     int e = store_intents_each(a->store, on_intent, &all, err);
-    for (size_t i = 0; e >= 0 && i < all.len; i++)
-        e = ask(&all.v[i], err);
-    if (e >= 0 && all.len)
-        e = kb_http_run(a->http, err);
+    for (size_t round = 0; e >= 0 && all.len && !over; round++) {
+        e = read_groups(&all, round > 0, &open, err);
+        if (e >= 0 && open)
+            e = work_pause(a, round, &waited_s, a->verify_s, &over, err);
+        over = over || !open;
+    }
+    if (e >= 0 && a->stopped) /* they stay open */
+        e = kb_fail(err, KB_E_STOPPED, "stopped while requests of an earlier run were looked into");
     if (e >= 0 && all.len)
         e = resolve_all(&all, ret_resolved, err);
     leftovers_done(&all);

@@ -102,21 +102,33 @@ look_for_created(struct work *works, size_t len, struct kb_error *err)
 }
 
 int
+work_pause(struct apply *a, size_t round, int64_t *waited_s, int64_t limit_s, bool *ret_over,
+           struct kb_error *err)
+{
+    int64_t pause_s = pauses_s[round < KB_LEN(pauses_s) ? round : KB_LEN(pauses_s) - 1];
+    struct kb_error stopped = {0};
+    *ret_over = a->stopped || a->failed.code || *waited_s + pause_s > limit_s;
+    if (*ret_over)
+        return 0;
+    int e = kb_http_after(a->http, pause_s * 1000, on_pause, NULL, err);
+    if (e >= 0 && kb_http_run(a->http, &stopped) < 0)
+        a->stopped = true;
+    *waited_s += pause_s;
+    return e;
+}
+
+int
 work_verify(struct apply *a, struct work *works, size_t len, struct kb_error *err)
 {
     size_t open = 0;
     int64_t waited_s = 0;
+    bool over = false;
     int e = look_for_created(works, len, err);
-    for (size_t round = 0; e >= 0; round++) {
+    for (size_t round = 0; e >= 0 && !over; round++) {
         e = read_back(works, len, &open, err);
-        int64_t pause_s = pauses_s[round < KB_LEN(pauses_s) ? round : KB_LEN(pauses_s) - 1];
-        if (e < 0 || !open || a->stopped || a->failed.code || waited_s + pause_s > a->verify_s)
-            break;
-        struct kb_error stopped = {0};
-        e = kb_http_after(a->http, pause_s * 1000, on_pause, NULL, err);
-        if (e >= 0 && kb_http_run(a->http, &stopped) < 0)
-            a->stopped = true;
-        waited_s += pause_s;
+        if (e >= 0 && open)
+            e = work_pause(a, round, &waited_s, a->verify_s, &over, err);
+        over = over || !open;
     }
     for (size_t i = 0; e >= 0 && i < len; i++) {
         if (has_sent(&works[i]) && works[i].tgroup != KB_NONE && !works[i].agreed)

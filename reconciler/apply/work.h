@@ -50,6 +50,11 @@ int work_intent(struct work *w, struct work_request *r, struct kb_error *err);
 /* Reads all written groups back, with pauses, until they agree or verify_s is over. Then outcome rows. */
 int work_verify(struct apply *a, struct work *works, size_t len, struct kb_error *err);
 
+/* Waits before reading once more: 1, 2, 5, 15, 45, 60 s by `round`. *ret_over: that would be over limit_s in all,
+ * or the run is stopped. */
+int work_pause(struct apply *a, size_t round, int64_t *waited_s, int64_t limit_s, bool *ret_over,
+               struct kb_error *err);
+
 /* Marks every operation that was not sent; `held`: by guard write_errors. */
 void work_drop_rest(struct work *w, bool held, const char *note);
 

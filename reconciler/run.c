@@ -334,7 +334,7 @@ prepare(struct run_target *t, struct kb_error *err)
     if (e >= 0)
         e = run_keep_vanished(t, err);
     if (e >= 0)
-        e = run_check_selectors(t, err);
+        run_say_selectors(t);
     if (e >= 0)
         e = stuck_load(t->store, &t->stuck, &t->stuck_len, err);
     if (e >= 0 && t->run->opts.who)

@@ -119,7 +119,7 @@ void run_users_forget(struct run_target *t);
 
 /* run_check.c: what the configuration or the command line names and nobody has. */
 int run_keep_vanished(struct run_target *t, struct kb_error *err);
-int run_check_selectors(const struct run_target *t, struct kb_error *err);
+void run_say_selectors(const struct run_target *t);
 void run_say_gone(const struct run_target *t);
 uint32_t run_unlisted(const struct run_target *t);
 

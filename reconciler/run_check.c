@@ -33,9 +33,9 @@ run_keep_vanished(struct run_target *t, struct kb_error *err)
     return e;
 }
 
-/* A selector that selects nothing is a typing error, not "nothing to do". */
-int
-run_check_selectors(const struct run_target *t, struct kb_error *err)
+/* A selector that selects nothing is often a typing error: "nothing to do" alone would hide it. */
+void
+run_say_selectors(const struct run_target *t)
 {
     const struct run_opts *o = &t->run->opts;
     for (size_t i = 0; i < o->groups.len; i++) {
@@ -43,10 +43,10 @@ run_check_selectors(const struct run_target *t, struct kb_error *err)
         for (uint32_t m = 0; m < t->scope.managed_len && !found; m++)
             found = kb_glob(o->groups.v[i], t->scope.managed[m].name, false, NULL);
         if (!found)
-            return kb_fail(err, KB_E_USAGE, "--group %.100s fits none of the %u managed groups of %s",
-                           o->groups.v[i], t->scope.managed_len, t->config->name);
+            KB_LOG(KB_LOG_WARN, "selector_fits_nothing",
+                   (KB_F("target", t->config->name), KB_F("group", o->groups.v[i])),
+                   "--group %.100s fits none of the %u managed groups", o->groups.v[i], t->scope.managed_len);
     }
-    return 0;
 }
 
 /* People that were asked by id and exist, but stand in no listing: the listing is short, or the server does not show everybody. */

@@ -57,9 +57,10 @@ def test_the_same_approval_is_not_given_twice(stage):
 
 
 @pytest.mark.parametrize("command", ["plan", "sync"])
-def test_a_group_selector_that_fits_nothing_is_a_typing_error(stage, command):
-    at = company(stage)
-    assert "fits none" in at.run(command, "--group", "mll", code=64).err
+def test_a_group_selector_that_fits_nothing_is_said(stage, command):
+    result = company(stage).run(command, "--group", "mll")
+    assert "--group mll fits none of the 1 managed groups" in result.err
+    assert "Nothing to do in what was selected." in result.out
 
 
 def test_a_listing_that_lookups_disprove_is_a_doubt(stage):

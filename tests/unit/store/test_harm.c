@@ -51,6 +51,7 @@ fill(const struct place *p)
                          0);
     }
     assert_int_equal(store_run_begin(store, &run, &err), 0);
+    assert_int_equal(store_journal_append(store, 9, run.id, "run", "{}", NULL, &err), 0);
     kb_target_done(&target);
     store_close(store);
 }

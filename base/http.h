@@ -73,7 +73,7 @@ struct kb_http_request {
     enum kb_http_class class;
     bool replay; /* a write that may be sent again even when the first may have reached the server; GET always
                     may */
-    bool once; /* the first answer counts, whatever it is: a second try would ask about another moment */
+    bool once;   /* the first answer counts, whatever it is: a second try would ask about another moment */
     bool front;  /* before everything that waits: follow-ups of a reader, so that the longest list is not last
                   */
     kb_http_begin_fn on_begin; /* with on_data */

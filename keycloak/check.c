@@ -207,8 +207,8 @@ user_reply(struct kc_call *call, const struct kb_http_reply *reply)
         check->user = user;
         judge_enabled(check);
         /* A directory's "disabled" is an answer like the others. */
-        if (check->enabled == KC_HAS || (check->enabled == KC_UNKNOWN && !check->locked_out &&
-                                         check->kc->realm->users[user].directory))
+        if (check->enabled == KC_HAS ||
+            (check->enabled == KC_UNKNOWN && !check->locked_out && check->kc->realm->users[user].directory))
             ask_all(check);
         break;
     case KB_READ_GONE:

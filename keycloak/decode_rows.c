@@ -5,11 +5,8 @@
 
 /* Bytes of one element. A client may carry a long policy, a group hundreds of role names. */
 static const size_t element_max[] = {
-    [KC_ROW_USER] = 256 * 1024,
-    [KC_ROW_ROLE] = 256 * 1024,
-    [KC_ROW_GROUP] = 1024 * 1024,
-    [KC_ROW_CLIENT] = 4 * 1024 * 1024,
-    [KC_ROW_COMPONENT] = 1024 * 1024,
+    [KC_ROW_USER] = 256 * 1024,        [KC_ROW_ROLE] = 256 * 1024,       [KC_ROW_GROUP] = 1024 * 1024,
+    [KC_ROW_CLIENT] = 4 * 1024 * 1024, [KC_ROW_COMPONENT] = 1024 * 1024,
 };
 
 struct kc_rows {

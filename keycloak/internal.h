@@ -174,7 +174,7 @@ bool kc_client_grant_named(const struct kc *kc, uint32_t role);
 /* ---- lists.c ---- */
 
 void kc_lists_step(struct kc *kc);
-void kc_holders_endpoint(const struct kc *kc, uint32_t role, struct kc_endpoint *ret);
+void kc_holders_endpoint(const struct kc *kc, uint32_t index, struct kc_endpoint *ret);
 void kc_members_endpoint(const struct kc *kc, uint32_t group, struct kc_endpoint *ret);
 
 /* ---- witness.c ---- */

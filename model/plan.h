@@ -181,7 +181,7 @@ struct kb_plan {
     bool no_ledger; /* the state could not be read: revocations appear as foreign */
     bool client_composites_unread;
     kb_text events_note; /* why some operation has no admin event; 0: all have, or none was asked */
-    bool narrowed; /* --group, --user or --no-removals was used */
+    bool narrowed;       /* --group, --user or --no-removals was used */
 
     struct kb_plan_directory *directories; /* that people were left alone for, by name */
     uint32_t directories_len;

@@ -19,7 +19,8 @@ enum kb_user_flag {
     KB_USER_LOCKED_OUT = 1 << 4, /* attribute disabledReason: a lockout is not a decision */
     KB_USER_GONE = 1 << 5,       /* looked up by id: Keycloak's own 404 */
     KB_USER_LOOKED_UP = 1 << 6,  /* GET /users/{id} answered in this run: detail fields are set */
-    KB_USER_DISABLED_BELIEVED = 1 << 7, /* shown disabled by a directory that is up, for long enough: as good as
+    KB_USER_DISABLED_BELIEVED =
+        1 << 7, /* shown disabled by a directory that is up, for long enough: as good as
                                            stored */
 };
 
@@ -94,14 +95,14 @@ struct kb_realm {
     struct kb_index user_by_id, role_by_id, group_by_id;
     struct kb_index realm_role_by_name; /* realm roles only */
 
-    struct kb_read roles_read;     /* GET /roles */
-    struct kb_read groups_read;    /* flat group list, against /groups/count */
-    struct kb_read clients_read;   /* client roles, only when a rule needs them */
-    struct kb_read disabled_read;  /* GET /users?enabled=false */
+    struct kb_read roles_read;    /* GET /roles */
+    struct kb_read groups_read;   /* flat group list, against /groups/count */
+    struct kb_read clients_read;  /* client roles, only when a rule needs them */
+    struct kb_read disabled_read; /* GET /users?enabled=false */
     struct kb_directory *directories;
     uint32_t directories_len;
     size_t directories_cap;
-    struct kb_read directories_read;         /* GET /components */
+    struct kb_read directories_read;                  /* GET /components */
     struct kb_directory_disabled *directory_disabled; /* one target's memory, set before it is planned */
     uint32_t directory_disabled_len;
     size_t directory_disabled_cap;

@@ -33,9 +33,9 @@ uint32_t kb_event_match_open(const struct kb_event_match *match);  /* of these, 
 
 /* Who did what was chosen: ids, each once, and whether they belong to another realm. Call when all are taken. */
 struct kb_event_actor {
-    const char *id; /* borrowed from the match */
+    const char *id;       /* borrowed from the match */
     bool elsewhere, used; /* used: some reason will name it */
-    const char *name; /* in: what to write; NULL: the id. Borrowed until _write */
+    const char *name;     /* in: what to write; NULL: the id. Borrowed until _write */
 };
 
 struct kb_event_actor *kb_event_match_actors(struct kb_event_match *match, size_t *ret_len);

@@ -42,12 +42,12 @@ struct kb_explain {
 
 /* `group`: only that managed group (scope index); KB_NONE: every one where the person is desired, present, in
  * the ledger or in the plan. The first seven fields are filled by the caller. */
-int kb_explain_make(struct kb_explain *explain, uint32_t group, struct kb_error *err);
-void kb_explain_done(struct kb_explain *explain);
+int kb_explain_make(struct kb_explain *x, uint32_t group, struct kb_error *err);
+void kb_explain_done(struct kb_explain *x);
 
 /* "matched", "disabled", …; and in words. */
-const char *kb_explain_verdict(const struct kb_explain *explain);
-const char *kb_explain_words(const struct kb_explain *explain);
+const char *kb_explain_verdict(const struct kb_explain *x);
+const char *kb_explain_words(const struct kb_explain *x);
 
 /* Rows whose name, e-mail or id is `key`, ASCII case aside. False: out of memory. */
 bool kb_explain_users(const struct kb_realm *realm, const char *key, struct kb_u32s *ret);

@@ -12,11 +12,9 @@ struct report_ledger {
     char *reason_json; /* "" unknown */
 };
 
-void report_explain_text(const struct kb_explain *explain, const struct report_ledger *ledger,
-                         struct kb_buf *b);
+void report_explain_text(const struct kb_explain *x, const struct report_ledger *ledger, struct kb_buf *b);
 
 /* One element of "people". */
-void report_explain_json(const struct kb_explain *explain, const struct report_ledger *ledger,
-                         struct kb_buf *b);
+void report_explain_json(const struct kb_explain *x, const struct report_ledger *ledger, struct kb_buf *b);
 
 #endif

@@ -207,7 +207,7 @@ test_every_byte(void **state)
     full_plan(&w);
     write_doc(&w, &doc);
     assert_true(doc.len > 1000);
-    for (size_t i = 0; i < 2 * doc.len; i++) {
+    for (size_t i = 0; doc.len && i < 2 * doc.len; i++) {
         struct kb_plan read = {0};
         char bit = i < doc.len ? 1 : 0x20, *byte = &doc.data[i % doc.len];
         int r;

@@ -127,10 +127,10 @@ read_all(const struct place *p, enum store_mode mode, char ret[KB_DIGEST_SIZE])
 static char *
 slurp(const char *path, size_t *ret_size)
 {
-    struct stat st;
+    struct stat st = {0};
     int fd = open(path, O_RDONLY);
     assert_true(fd >= 0 && fstat(fd, &st) == 0);
-    char *bytes = malloc((size_t) st.st_size);
+    char *bytes = malloc((size_t) st.st_size + 1);
     assert_non_null(bytes);
     assert_int_equal(read(fd, bytes, (size_t) st.st_size), st.st_size);
     (void) close(fd);
@@ -202,6 +202,10 @@ test_flipped_bytes(void **state)
     free(bytes);
 }
 
+static const char PRINCIPAL_TWICE[] =
+    "INSERT INTO principal SELECT 99, '99', kind, name, display, active, listed, sum "
+    "FROM principal LIMIT 1";
+
 static void
 test_altered_rows(void **state)
 {
@@ -223,8 +227,7 @@ test_altered_rows(void **state)
         "INSERT INTO approval VALUES (1, '', '', '', '', '', 1, 9999999999, '', 1)",
         "INSERT INTO open_intent VALUES (1, '', '', '', 1)",
         "DELETE FROM member WHERE principal_row = 3",
-        "INSERT INTO principal SELECT 99, '99', kind, name, display, active, listed, sum FROM principal "
-        "LIMIT 1",
+        PRINCIPAL_TWICE,
         "DELETE FROM meta WHERE key = 'issuer'",
         "DELETE FROM ledger_source WHERE row = 1",
     };

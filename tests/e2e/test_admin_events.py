@@ -27,6 +27,7 @@ def service_role(admin, name, method="POST"):
 @pytest.fixture(scope="module")
 def recorded(admin):
     """The realm with admin events on, roles and a group of this module, and a way to ask for the event of somebody."""
+    admin.enable("plus+tag", True)  # another module of this session may have disabled the account
     for name in ("event/role", "event-outer", "event-inner"):
         admin.call("POST", "/roles", {"name": name})
     admin.call("POST", "/groups", {"name": "event group"})

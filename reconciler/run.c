@@ -419,8 +419,7 @@ open_targets(struct run *run)
         struct kb_error err = {0};
         int e = run_open_target(t, &err);
         if (e >= 0 && run->opts.command != RUN_PLAN)
-            e = store_journal_verify(t->store, NULL, NULL,
-                                     &err); /* a broken chain ends here, before any request */
+            e = store_journal_verify_chain(t->store, &err); /* a broken chain ends here, before any request */
         if (e >= 0 && run->opts.command != RUN_PLAN)
             e = run_record_start(t, &err);
         if (e < 0) {

@@ -37,6 +37,9 @@ int store_journal_head(struct store *store, struct store_head *ret, struct kb_er
  * fine. KB_E_STORE names the first bad row. `expect` NULL, or a head that must lie on the chain. */
 int store_journal_verify(struct store *store, const struct store_head *expect, struct store_head *ret,
                          struct kb_error *err);
+/* Every hash from the first row on, and that each run has its rows; the rest of the structure as in _quick. What sync and apply ask
+ * before their first request. */
+int store_journal_verify_chain(struct store *store, struct kb_error *err);
 int store_journal_verify_quick(struct store *store,
                                struct kb_error *err); /* from the last checkpoint on; each run's start */
 

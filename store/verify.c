@@ -112,17 +112,17 @@ static const struct {
               "AS place FROM audit a WHERE a.kind IN ('intent', 'outcome') AND a.seq >= ?1) WHERE place > 1 "
               "ORDER BY seq LIMIT 1",
      "a second one for the same request"},
-    {"WITH intent AS (SELECT a.seq AS seq, " REQUEST_OF(
+    {"WITH intent AS MATERIALIZED (SELECT a.seq AS seq, " REQUEST_OF(
          "a") " AS request FROM audit a WHERE a.kind = 'intent'), "
-              "outcome AS (SELECT a.seq AS seq, " REQUEST_OF(
+              "outcome AS MATERIALIZED (SELECT a.seq AS seq, " REQUEST_OF(
                   "a") " AS request FROM audit a WHERE a.kind = 'outcome' AND "
                        "a.seq >= ?1) SELECT o.seq FROM outcome o LEFT JOIN intent i ON i.request = o.request "
                        "AND i.seq < o.seq WHERE "
                        "i.seq IS NULL ORDER BY o.seq LIMIT 1",
      "an outcome without an intent before it", true},
-    {"WITH intent AS (SELECT a.seq AS seq, " REQUEST_OF(
+    {"WITH intent AS MATERIALIZED (SELECT a.seq AS seq, " REQUEST_OF(
          "a") " AS request FROM audit a WHERE a.kind = 'intent' AND "
-              "a.seq >= ?1), outcome AS (SELECT " REQUEST_OF(
+              "a.seq >= ?1), outcome AS MATERIALIZED (SELECT " REQUEST_OF(
                   "a") " AS request FROM audit a WHERE a.kind = 'outcome' AND "
                        "a.seq >= ?1) SELECT i.seq FROM intent i LEFT JOIN outcome o ON o.request = i.request "
                        "WHERE o.request IS NULL AND i.seq NOT IN "
@@ -157,9 +157,7 @@ check_runs(struct store *store, struct kb_error *err)
     KB_CLEANUP(db_stmt) sqlite3_stmt *stmt = NULL;
 
     int result =
-        db_query_own(store,
-                     "SELECT r.id FROM run r WHERE NOT EXISTS (SELECT 1 FROM audit a WHERE a.run_id = r.id "
-                     "AND a.kind = 'run') LIMIT 1",
+        db_query_own(store, "SELECT id FROM run EXCEPT SELECT run_id FROM audit WHERE kind = 'run' LIMIT 1",
                      &stmt, err, "");
     if (result == 0)
         result = db_step(store, stmt, err);
@@ -233,4 +231,18 @@ store_journal_verify_quick(struct store *store, struct kb_error *err)
     if (result == 0)
         result = check_rows(store, first, true, err);
     return result;
+}
+
+int
+store_journal_verify_chain(struct store *store, struct kb_error *err)
+{
+    uint8_t prev[KB_HASH_SIZE];
+    int64_t size = 0;
+
+    int result = chain_start(store->lineage, prev, err);
+    if (result == 0)
+        result = walk(store, 1, prev, NULL, &size, err);
+    if (result == 0)
+        result = check_runs(store, err);
+    return result < 0 ? result : store_journal_verify_quick(store, err);
 }

@@ -65,7 +65,7 @@ reader_reply(void *userdata, const struct kb_http_reply *reply)
 #define WALL_START_MS INT64_C(1764000000000) /* 2025-11-24T16:00:00Z */
 #define MONO_START_MS 1000000
 
-static int64_t moved;
+static _Atomic int64_t moved; /* a server's thread reads it */
 
 static int64_t
 mono_ms(void *userdata)

@@ -56,7 +56,7 @@ class Bound:
 
     def read_realm(self):
         roles = self.stage.realm("/roles?briefRepresentation=true")
-        groups = self.stage.realm("/groups?search=*&populateHierarchy=false&briefRepresentation=false&max=-1")
+        groups = self.stage.realm("/groups?search=%20&populateHierarchy=false&briefRepresentation=false&max=-1")
         known, children = self.composites(roles)
         # The rules: dbx-* and platform-admin by role; /* with subgroups (all groups) and /*/* by path.
         targets = [r for r in roles if r["name"].startswith("dbx-") or r["name"] == "platform-admin"]

@@ -108,7 +108,7 @@ class Admin:
         self.call("DELETE", f"/users/{self.user(username)['id']}/role-mappings/realm", [self.get(f"/roles/{quote(role)}")])
 
     def group(self, path):
-        found = [group for group in self.get("/groups?search=*&populateHierarchy=false&max=-1") if group["path"] == path]
+        found = [group for group in self.get("/groups?search=%20&populateHierarchy=false&max=-1") if group["path"] == path]
         assert len(found) == 1, f"{path}: {len(found)} groups"
         return found[0]
 

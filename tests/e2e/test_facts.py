@@ -7,7 +7,7 @@ import oracle
 import pytest
 import realm
 
-FLAT = "/groups?search=*&populateHierarchy=false&briefRepresentation=false&subGroupsCount=false&max=-1"
+FLAT = "/groups?search=%20&populateHierarchy=false&briefRepresentation=false&subGroupsCount=false&max=-1"
 LOCKED = {"disabledReason": ["permanentLockout"]}
 
 

@@ -26,7 +26,7 @@ static const struct lie truth[] = {
     {"/roles?briefRepresentation=true", 200, "[" ROLE_B "," ROLE_A "]", 0},
     {"/roles-by-id/r-a/composites", 200, "[" ROLE_B "," VIEWER "]", 0},
     {"/roles-by-id/k-1/composites", 200, "[" ROLE_A "]", 0},
-    {"/groups?search=*&populateHierarchy=false&briefRepresentation=false&subGroupsCount=false&max=-1", 200,
+    {"/groups?search=%20&populateHierarchy=false&briefRepresentation=false&subGroupsCount=false&max=-1", 200,
      "[{\"id\":\"g-2\",\"name\":\"ml\",\"path\":\"/eng/ml\",\"parentId\":\"g-1\",\"realmRoles\":[],"
      "\"clientRoles\":{\"portal\":[\"viewer\"]}},"
      "{\"id\":\"g-1\",\"name\":\"eng\",\"path\":\"/eng\",\"realmRoles\":[\"b\"],\"clientRoles\":{}}]",

@@ -85,7 +85,7 @@ struct kb_http_request {
 /* What a token request is made of. Strings are heap memory, freed and wiped by the loop. */
 struct kb_http_token_request {
     char *url;        /* absolute */
-    char *form;       /* application/x-www-form-urlencoded */
+    char *form;       /* application/x-www-form-urlencoded; NULL: a GET, whose answer goes to `learn` */
     char *basic_user; /* NULL: no Authorization header; already form-encoded where the server wants that */
     char *basic_password;
     char *static_token; /* not NULL: no request at all, this is the token (a PAT) */
@@ -99,6 +99,11 @@ struct kb_http_authority {
                  struct kb_error *err);
     /* Turns a refusal of the token endpoint (status != 200) into a sentence with the cure. */
     void (*explain)(void *userdata, int status, const char *body, struct kb_error *err);
+    /* May be NULL. The token endpoint answered `status`, which no retry mends: true when `build` would now ask
+     * something else. It must not say so for ever. */
+    bool (*elsewhere)(void *userdata, int status, const char *body);
+    /* The answer to a request without a form; then `build` is called again. < 0 (err set): no token. */
+    int (*learn)(void *userdata, int status, const char *body, struct kb_error *err);
     struct kb_http_peer *subject_peer; /* NULL: none (token exchange: the source's peer) */
     void *userdata;
 };

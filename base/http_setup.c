@@ -298,10 +298,14 @@ kb_http_slot_dress_token(struct kb_http_slot *slot, const struct kb_http_token_r
     CURLcode code = CURLE_OK;
     SET(CURLOPT_URL, request->url);
     SET(CURLOPT_PROTOCOLS_STR, strncmp(request->url, "https://", 8) == 0 ? "https" : "http");
-    SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) strlen(request->form));
-    SET(CURLOPT_POSTFIELDS, request->form);
-    SET(CURLOPT_POST, 1L);
-    SET(CURLOPT_HTTPHEADER, headers);
+    if (request->form) {
+        SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t) strlen(request->form));
+        SET(CURLOPT_POSTFIELDS, request->form);
+        SET(CURLOPT_POST, 1L);
+    } else {
+        SET(CURLOPT_HTTPGET, 1L);
+    }
+    SET(CURLOPT_HTTPHEADER, request->form ? headers : headers->next); /* the first is the form's type */
     SET(CURLOPT_HTTPAUTH, CURLAUTH_BASIC);
     SET(CURLOPT_USERNAME, request->basic_user);
     SET(CURLOPT_PASSWORD, request->basic_password);

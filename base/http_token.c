@@ -83,7 +83,7 @@ build(struct kb_http_peer *peer, struct kb_error *err)
         return -(int) err->code;
     if (token->request.static_token)
         return 0;
-    if (!token->request.url || !token->request.form)
+    if (!token->request.url || (!token->request.form && !peer->authority.learn))
         return kb_fail(err, KB_E_BUG, "%s: a token request without URL or form", peer->name);
     if (kb_http_check_url(token->request.url, true, err) < 0)
         return kb_fail_prefix(err, "%s: token URL", peer->name);
@@ -200,18 +200,30 @@ judge(struct kb_http_peer *peer, CURLcode result, struct kb_error *ret)
 {
     struct kb_http_token *token = &peer->token;
     const struct kb_http_response *answer = token->slot.answer;
+    const char *body = answer->body ? answer->body : "";
     result = kb_http_result(answer, result);
     if (result != CURLE_OK || answer->flaw != KB_HTTP_FINE) {
-        kb_http_explain(&token->slot, answer, "POST", token->request.url, result, ret);
+        kb_http_explain(&token->slot, answer, token->request.form ? "POST" : "GET", token->request.url,
+                        result, ret);
+        return;
+    }
+    bool final = !kb_http_again_status(answer->status, true);
+    if (!token->request.form && final) {
+        (void) peer->authority.learn(peer->authority.userdata, answer->status, body, ret);
+        token->tries = 0;
         return;
     }
     if (answer->status != 200) {
-        explain_refusal(peer, answer, ret);
+        if (final && peer->authority.elsewhere &&
+            peer->authority.elsewhere(peer->authority.userdata, answer->status, body))
+            token->tries = 0; /* the next is another question */
+        else
+            explain_refusal(peer, answer, ret);
         return;
     }
     struct kb_secret *value = NULL;
     int64_t life_s = 0;
-    if (kb_http_decode_token(answer->body ? answer->body : "", answer->len, &value, &life_s, ret) < 0) {
+    if (kb_http_decode_token(body, answer->len, &value, &life_s, ret) < 0) {
         (void) kb_fail_prefix(ret, "%s: token endpoint", peer->name);
         ret->retry = true; /* the page of a gateway, usually (F21) */
         return;

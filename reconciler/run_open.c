@@ -111,7 +111,7 @@ open_store(struct run_target *t, struct kb_error *err)
     const struct run *run = t->run;
     static const char *const levels[] = {"account", "workspace", "workspace_proxy"};
     const struct store_identity id = {.target = t->config->name,
-                                      .host = t->config->host,
+                                      .host = t->config->place,
                                       .account_id = t->config->account_id,
                                       .level = levels[t->config->level],
                                       .issuer = run->issuer};
@@ -138,14 +138,19 @@ static int
 open_peer(struct run_target *t, struct kb_error *err)
 {
     const struct config_target *c = t->config;
-    static const char *const headers[] = {"Accept: application/json", NULL};
+    char workspace[64]; /* databricks-api.md 1.1: routes on a host that serves several workspaces */
+    const char *const headers[] = {"Accept: application/json", *c->workspace_id ? workspace : NULL, NULL};
+    (void) snprintf(workspace, sizeof(workspace), "X-Databricks-Workspace-Id: %s", c->workspace_id);
 
     static const enum scim_auth_method methods[] = {[DBX_AUTH_FEDERATION] = SCIM_AUTH_FEDERATION,
                                                     [DBX_AUTH_M2M] = SCIM_AUTH_M2M,
                                                     [DBX_AUTH_TOKEN] = SCIM_AUTH_TOKEN};
+
+    /* Such a host gives tokens of its account (docs/decisions, "unified hosts"). */
+    bool account = c->level == LEVEL_ACCOUNT || (*c->workspace_id && *c->account_id);
     struct scim_auth_opts auth = {.host = c->host,
-                                  .account_id = c->level == LEVEL_ACCOUNT ? c->account_id : "",
-                                  .account = c->level == LEVEL_ACCOUNT,
+                                  .account_id = account ? c->account_id : "",
+                                  .account = account,
                                   .client_id = c->client_id,
                                   .method = methods[c->auth],
                                   .secret = c->secret};
@@ -181,7 +186,7 @@ run_open_target(struct run_target *t, struct kb_error *err)
     kb_target_init(&t->target);
     t->target.name = kb_pool_adds(&t->target.pool, t->config->name);
     t->target.level = kb_pool_adds(&t->target.pool, names[t->config->level]);
-    t->target.host = kb_pool_adds(&t->target.pool, t->config->host);
+    t->target.host = kb_pool_adds(&t->target.pool, t->config->place);
     if (t->target.name == KB_NONE || t->target.level == KB_NONE || t->target.host == KB_NONE)
         return kb_fail(err, KB_E_NOMEM, "target");
     int e = open_store(t, err);

@@ -83,7 +83,7 @@ check_whole(const struct run_target *t, const struct kb_plan *saved, struct kb_e
     const struct kb_plan *fresh = &t->plan;
     int64_t age = t->run->at_s - saved->at_s, max = t->run->config->rules.limits.plan_max_age_s;
     if (strcmp(kb_plan_str(saved, saved->target_name), t->config->name) != 0 ||
-        strcmp(kb_plan_str(saved, saved->target_host), t->config->host) != 0)
+        strcmp(kb_plan_str(saved, saved->target_host), t->config->place) != 0)
         return kb_fail(err, KB_E_STALE, "the plan is for target %s at %s",
                        kb_plan_str(saved, saved->target_name), kb_plan_str(saved, saved->target_host));
     if (strcmp(kb_plan_str(saved, saved->issuer), kb_plan_str(fresh, fresh->issuer)) != 0)

@@ -7,10 +7,12 @@
 #include "base/buf.h"
 #include "base/form.h"
 #include "scim/decode.h"
+#include "scim/discover.h"
 
 struct scim_auth {
     struct scim_auth_opts opts;
-    char *token_url;
+    char *token_url; /* the documented place */
+    struct scim_discover discover;
 };
 
 int
@@ -20,6 +22,7 @@ scim_auth_new(const struct scim_auth_opts *opts, struct scim_auth **ret, struct 
     if (!auth)
         return kb_fail(err, KB_E_NOMEM, "out of memory for logging in to Databricks");
     auth->opts = *opts;
+    auth->discover = (struct scim_discover){.host = opts->host, .account_id = opts->account_id};
     KB_CLEANUP(kb_buf) struct kb_buf url = KB_BUF_INIT(8192);
     kb_buf_adds(&url, opts->host);
     kb_buf_adds(&url, "/oidc");
@@ -40,6 +43,7 @@ scim_auth_free(struct scim_auth *auth)
 {
     if (!auth)
         return;
+    scim_discover_done(&auth->discover);
     free(auth->token_url);
     free(auth);
 }
@@ -118,9 +122,14 @@ build(void *userdata, const struct kb_secret *subject, struct kb_http_token_requ
     const struct scim_auth *auth = userdata;
     if (auth->opts.method == SCIM_AUTH_TOKEN)
         return build_token(auth, ret, err);
-    ret->url = copy(auth->token_url, strlen(auth->token_url));
+    const struct scim_discover *d = &auth->discover;
+    bool looking = d->step == SCIM_AT_HOST || d->step == SCIM_AT_SERVER;
+    const char *url = looking ? d->ask : d->step == SCIM_AT_FOUND ? d->found : auth->token_url;
+    ret->url = copy(url, strlen(url));
     if (!ret->url)
         return no_memory(err);
+    if (looking)
+        return 0; /* a GET, and nothing of ours in it */
     return auth->opts.method == SCIM_AUTH_M2M ? build_m2m(auth, ret, err)
                                               : build_exchange(auth, subject, ret, err);
 }
@@ -203,12 +212,32 @@ explain(void *userdata, int status, const char *body, struct kb_error *err)
     err->status = status;
 }
 
+static bool
+elsewhere(void *userdata, int status, const char *body)
+{
+    struct scim_auth *auth = userdata;
+    struct kb_error refusal = {0};
+    if (status != 404)
+        return false;
+    explain(auth, status, body, &refusal);
+    return scim_discover_begin(&auth->discover, &refusal);
+}
+
+static int
+learn(void *userdata, int status, const char *body, struct kb_error *err)
+{
+    struct scim_auth *auth = userdata;
+    return scim_discover_learn(&auth->discover, auth->token_url, status, body, err);
+}
+
 void
 scim_auth_authority(struct scim_auth *auth, struct kb_http_authority *ret)
 {
     *ret = (struct kb_http_authority){
         .build = build,
         .explain = explain,
+        .elsewhere = elsewhere,
+        .learn = learn,
         .subject_peer = auth->opts.method == SCIM_AUTH_FEDERATION && !auth->opts.subject_file
                             ? auth->opts.subject_peer
                             : NULL,

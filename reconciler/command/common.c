@@ -18,7 +18,7 @@ command_store(const struct command_context *c, const struct config_target *t, in
     if (!issuer)
         return kb_fail(err, KB_E_NOMEM, "issuer");
     const struct store_identity id = {.target = t->name,
-                                      .host = t->host,
+                                      .host = t->place,
                                       .account_id = t->account_id,
                                       .level = levels[t->level],
                                       .issuer = issuer};

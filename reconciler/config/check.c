@@ -68,6 +68,27 @@ good_name(const char *s)
     return strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_.") == n;
 }
 
+/* The number of a workspace becomes a header, and part of the target's name for itself: two workspaces of one
+ * host are two targets, in the database's identity, in the plan and in its fingerprint. */
+static void
+check_workspace(struct loading *l, const char *where, struct config_target *t)
+{
+    char place[4200];
+    t->place = t->host;
+    if (!set(t->workspace_id))
+        return;
+    if (!kb_is_digits(t->workspace_id, 1, 19) || *t->workspace_id == '0')
+        config_error(l, t->line, "%s: workspace_id is the number of a workspace, 1 to 19 digits", where);
+    else if (t->level == LEVEL_ACCOUNT)
+        config_error(l, t->line, "%s: workspace_id belongs to level = \"workspace\" and \"workspace_proxy\"",
+                     where);
+    int n = snprintf(place, sizeof(place), "%s/?o=%s", t->host ? t->host : "", t->workspace_id);
+    if (n > 0 && (size_t) n < sizeof(place))
+        t->place = config_text(l, place, (size_t) n);
+    else
+        config_error(l, t->line, "%s: host is too long", where);
+}
+
 static void
 check_target_auth(struct loading *l, const char *where, const struct config_target *t)
 {
@@ -91,7 +112,7 @@ check_targets(struct loading *l)
 {
     struct config *c = l->config;
     for (size_t i = 0; i < c->targets_len; i++) {
-        const struct config_target *t = &c->targets[i];
+        struct config_target *t = &c->targets[i];
         char where[96];
         (void) snprintf(where, sizeof(where), "target \"%.64s\"", t->name);
         if (set(t->name) && !good_name(t->name))
@@ -110,6 +131,7 @@ check_targets(struct loading *l)
                 l, t->line,
                 "%s: level = \"workspace_proxy\" shows users only; set match.service_principals = \"off\"",
                 where);
+        check_workspace(l, where, t);
         check_target_auth(l, where, t);
     }
 }

@@ -31,7 +31,9 @@ struct config_keycloak {
 };
 
 struct config_target {
-    const char *name, *host, *account_id, *scim_version, *client_id, *token_file, *proxy, *ca_file;
+    const char *place; /* host, and which workspace of it: whose database and whose plan this is */
+    const char *name, *host, *account_id, *workspace_id, *scim_version, *client_id, *token_file, *proxy,
+        *ca_file;
     enum config_level level;
     enum config_dbx_auth auth;
     struct kb_secret_source secret;

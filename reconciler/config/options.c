@@ -62,6 +62,7 @@ const struct option config_options[] = {
      .help = "account, workspace, or workspace_proxy (account groups through a workspace host)."},
     {"host", TARGET_AT(host), .type = OPT_URL, .example = "https://accounts.cloud.databricks.com", .help = "Base URL of the accounts or workspace host."},
     {"account_id", TARGET_AT(account_id), TEXT, .def = "", .example = "00000000-0000-0000-0000-000000000000", .help = "Needed at account level."},
+    {"workspace_id", TARGET_AT(workspace_id), TEXT, .def = "", .help = "The workspace, when host serves several of them (a unified host)."},
     {"scim_version", TARGET_AT(scim_version), .type = OPT_TEXT, .names = version_names, .def = "2.0", .help = "Account SCIM version."},
     {"auth", TARGET_AT(auth), .type = OPT_ENUM, .names = dbx_auth_names, .example = "oauth_m2m",
      .help = "token_federation (Keycloak's token or token_file is exchanged), oauth_m2m (client_id and secret) or token (token_file)."},

@@ -32,6 +32,11 @@ struct knobs {
     bool post_members_fail;   /* rule 21 */
     bool token_lightweight;   /* Keycloak's tokens have neither sub nor aud */
     bool cycles_400;          /* rule 39 */
+    bool escape_slashes;      /* S14: paths show a slash of a name as ~/ */
+    int kc_version;           /* as VERSION makes it */
+    int lockout_shows;        /* S16: enum place up to which a lockout shows as enabled:false */
+    const char *workspace_id; /* unified host: what X-Databricks-Workspace-Id must say; NULL: not asked */
+    const char *rules_off;    /* ",S7,14,": rules that are not obeyed */
     double rate[RATE_KINDS];  /* requests a second, 0: no limit */
     const char *content_type; /* of Databricks answers; texts are kept for ever */
     const char *retry_after;  /* "seconds", "none", or the text to send */
@@ -41,7 +46,13 @@ struct knobs {
     bool fed_account_policy; /* true: client_id must be absent */
 };
 
+#define VERSION(major, minor, patch) ((major) *10000 + (minor) *100 + (patch))
+
+enum place { PLACE_NONE, PLACE_SINGLE, PLACE_USERS, PLACE_ALL };
+
 extern struct knobs knobs;
+
+bool rule(const char *number); /* is it obeyed? "S7" or "14"; README.md lists them */
 
 void knobs_default(void);
 bool knobs_set(json_object *o, char **err);

@@ -61,6 +61,8 @@ dbx_token_valid(struct req *r, enum level level, bool scim21)
         return pat ? level != LEVEL_ACCOUNT : level == LEVEL_ACCOUNT && scim21;
     if (!jwt_ours(t))
         return false;
+    if (!rule("35"))
+        return true;
     char *payload = jwt_payload(t);
     json_object *o = payload == NULL ? NULL : json_parse(payload);
     bool ok = o != NULL && strcmp(claim(o, "dbx"), level == LEVEL_ACCOUNT ? "account" : "workspace") == 0 &&
@@ -230,6 +232,24 @@ unsupported(struct req *r)
     platform_error(r, 404, "ENDPOINT_NOT_FOUND", "Endpoint not supported.");
 }
 
+/* A unified host serves many workspaces: the header says which one is meant, by its new or its old name; the answer
+ * names it by the old one. Source: databricks-api.md section 1.1 (sdk-go PR#1688); the wording is invented. */
+static bool
+workspace_ok(struct req *r, enum level level)
+{
+    const char *id = req_header(r, "X-Databricks-Workspace-Id");
+    id = id != NULL ? id : req_header(r, "X-Databricks-Org-Id");
+    if (knobs.workspace_id == NULL || level == LEVEL_ACCOUNT)
+        return true;
+    if (id == NULL || strcmp(id, knobs.workspace_id) != 0) {
+        platform_error(r, 400, "INVALID_PARAMETER_VALUE",
+                       "The request does not say which workspace it is for.");
+        return false;
+    }
+    r->org_id = knobs.workspace_id;
+    return true;
+}
+
 /* seg[at] is Users, Groups, ServicePrincipals or Me */
 static void
 scim(struct req *r, int at, enum level level, bool v21)
@@ -249,6 +269,8 @@ scim(struct req *r, int at, enum level level, bool v21)
         unsupported(r);
         return;
     }
+    if (!workspace_ok(r, level))
+        return;
     bool get = req_is(r, "GET");
     const char *id = left == 2 ? r->seg[at + 1] : NULL;
     if (!within_rate(r, get                  ? (id != NULL ? RATE_GET : RATE_LIST)
@@ -286,11 +308,29 @@ discovery(struct req *r, bool account)
     char *base = xfmt("%s://%s/oidc%s%s", tls ? "https" : "http", host != NULL ? host : "",
                       account ? "/accounts/" : "", account ? W.account : "");
     r->kind = "discovery";
-    answer(r, 200, "application/json",
-           "{\"issuer\":\"%s\",\"token_endpoint\":\"%s/v1/"
-           "token\",\"oidc_endpoint\":\"%s\",\"account_id\":\"%s\"}",
-           base, base, base, W.account);
+    if (req_seg(r, 1, "databricks-config")) {
+        struct buf b = {0};
+        buf_f(&b, "{\"oidc_endpoint\":\"%s\",\"cloud\":\"AWS\",\"host_type\":\"%s\"", base,
+              knobs.workspace_id != NULL ? "UNIFIED" : "ACCOUNT");
+        buf_key(&b, "account_id", W.account);
+        if (knobs.workspace_id != NULL)
+            buf_key(&b, "workspace_id", knobs.workspace_id);
+        buf_f(&b, ",\"token_federation_default_oidc_audiences\":[\"%s\"]}", W.account);
+        answer(r, 200, "application/json", "%s", b.p);
+        buf_free(&b);
+    } else
+        answer(r, 200, "application/json",
+               "{\"issuer\":\"%s\",\"token_endpoint\":\"%s/v1/token\",\"grant_types_supported\":"
+               "[\"client_credentials\",\"urn:ietf:params:oauth:grant-type:token-exchange\"],"
+               "\"token_endpoint_auth_methods_supported\":[\"client_secret_basic\",\"client_secret_post\"]}",
+               base, base);
     free(base);
+}
+
+static bool
+well_known(const struct req *r, int at)
+{
+    return req_seg(r, at, "oauth-authorization-server") || req_seg(r, at, "openid-configuration");
 }
 
 static void
@@ -302,14 +342,16 @@ route(struct req *r)
             platform_error(r, 404, "NOT_FOUND", "Account not found.");
         else if (r->nseg == 5 && req_seg(r, 3, "v1") && req_seg(r, 4, "token"))
             dbx_token(r, true);
-        else if (req_seg(r, 3, ".well-known"))
+        else if (r->nseg == 5 && req_seg(r, 3, ".well-known") && well_known(r, 4))
             discovery(r, true);
         else
             unsupported(r);
     } else if (req_seg(r, 0, "oidc") && req_seg(r, 1, "v1") && req_seg(r, 2, "token"))
         dbx_token(r, false);
-    else if ((req_seg(r, 0, "oidc") && req_seg(r, 1, ".well-known")) || req_seg(r, 1, "databricks-config"))
-        discovery(r, req_seg(r, 1, "databricks-config"));
+    else if (r->nseg == 3 && req_seg(r, 0, "oidc") && req_seg(r, 1, ".well-known") && well_known(r, 2))
+        discovery(r, false);
+    else if (r->nseg == 2 && req_seg(r, 0, ".well-known") && req_seg(r, 1, "databricks-config"))
+        discovery(r, true);
     else if (!req_seg(r, 0, "api") || !(req_seg(r, 1, "2.0") || v21))
         unsupported(r);
     else if (req_seg(r, 2, "accounts") && req_seg(r, 4, "scim") && req_seg(r, 5, "v2")) {

@@ -33,6 +33,8 @@ members_shape(json_object *v)
 {
     if (json_object_is_type(v, json_type_object))
         return json_text(v, "value") != NULL;
+    if (json_object_is_type(v, json_type_string) && !rule("11"))
+        return true;
     if (!json_object_is_type(v, json_type_array))
         return false;
     for (size_t i = 0; i < json_object_array_length(v); i++) {
@@ -53,12 +55,15 @@ op_fault(json_object *o)
     if (op == NULL || (strcmp(op, "add") != 0 && strcmp(op, "remove") != 0 && strcmp(op, "replace") != 0))
         return unparsable;
     if (strcmp(op, "remove") == 0) /* rule 10: TF#3299 */
-        return has_value      ? "Unrecognized field \"value\" (class "
-                                "com.unboundid.scim2.common.messages.PatchOperation$RemoveOperation), not marked "
-                                "as ignorable"
+        return has_value && rule("10")
+                   ? "Unrecognized field \"value\" (class "
+                     "com.unboundid.scim2.common.messages.PatchOperation$RemoveOperation), not marked "
+                     "as ignorable"
                : path == NULL ? unparsable
                               : NULL;
     if (!has_value || (path == NULL && !json_object_is_type(v, json_type_object)))
+        return unparsable;
+    if (path == NULL && !rule("12"))
         return unparsable;
     if (path == NULL)
         return json_object_object_get_ex(v, "members", &m) && !members_shape(m) ? unparsable : NULL;
@@ -78,11 +83,43 @@ contains(int at, int g, int depth)
     return false;
 }
 
+enum { DEPTH_MAX = 10, PARENTS_MAX = 1500 };
+
+/* The longest chain of groups above or below. */
+static int
+levels(int e, bool up, int depth)
+{
+    const struct ivec *v = up ? &W.ents[e].in : &W.ents[e].members;
+    int most = 0;
+    for (int i = 0; i < v->n && depth <= DEPTH_MAX; i++)
+        if (W.ents[v->v[i]].kind == 'G') {
+            int n = 1 + levels(v->v[i], up, depth + 1);
+            most = n > most ? n : most;
+        }
+    return most;
+}
+
+/* Rule 39. Source: databricks-api.md section 4 */
+static const char *
+group_limit(int g, int m)
+{
+    if (W.ents[m].in.n >= PARENTS_MAX && ivec_find(&W.ents[m].in, g) < 0)
+        return "A principal can be a direct member of at most 1500 groups.";
+    if (W.ents[m].kind == 'G' && !contains(m, g, 0) &&
+        levels(g, true, 0) + 1 + levels(m, false, 0) > DEPTH_MAX)
+        return "Groups can be nested at most 10 levels deep.";
+    return NULL;
+}
+
 bool
 dbx_add_member(struct req *r, int g, const char *id, const char *by)
 {
-    if (id[0] == '\0' || strspn(id, "0123456789") != strlen(id))
-        return true; /* rule 14: silently dropped. TF#4194 */
+    if (id[0] == '\0' || strspn(id, "0123456789") != strlen(id)) {
+        if (rule("14"))
+            return true; /* rule 14: silently dropped. TF#4194 */
+        scim_error(r, 400, "invalidValue", "%s is not an id.", id);
+        return false;
+    }
     int m = map_get(&W.ent_id, id);
     if (m < 0 || !W.ents[m].alive) { /* rule 15 */
         if (knobs.unknown_id == UNKNOWN_DROP)
@@ -96,6 +133,11 @@ dbx_add_member(struct req *r, int g, const char *id, const char *by)
         scim_error(r, 400, "invalidValue", "Group %s cannot be a member of itself.", W.ents[g].name);
         return false;
     }
+    const char *limit = group_limit(g, m);
+    if (limit != NULL && rule("39")) { /* wording invented */
+        scim_error(r, 400, "tooMany", "%s", limit);
+        return false;
+    }
     if (!member_add(g, m, rec_number(r->rec), by) && knobs.readd_409) { /* rule 16 */
         scim_error(r, 409, "uniqueness", "Principal %s is already a member.", id);
         return false;
@@ -106,6 +148,8 @@ dbx_add_member(struct req *r, int g, const char *id, const char *by)
 static bool
 add_members(struct req *r, int g, json_object *v)
 {
+    if (json_object_is_type(v, json_type_string))
+        return dbx_add_member(r, g, json_object_get_string(v), "patch");
     if (json_object_is_type(v, json_type_object))
         return dbx_add_member(r, g, json_text(v, "value"), "patch");
     for (size_t i = 0; i < json_object_array_length(v); i++)
@@ -127,7 +171,7 @@ static bool
 keeps_all(struct req *r, int g)
 {
     const char *n = W.ents[g].name;
-    if (!W.ents[g].system || strcmp(n, "admins") == 0)
+    if (!W.ents[g].system || strcmp(n, "admins") == 0 || !rule("31"))
         return false;
     scim_error(r, 400, "invalidValue", "Members of the group %s cannot be removed.", n);
     return true;
@@ -140,7 +184,8 @@ value_filter(const char *path, const char *attr)
     char *head = xfmt("%s[value eq \"", attr);
     size_t h = strlen(head), n = strlen(path);
     char *v = NULL;
-    if (n >= h + 2 && strncmp(path, head, h) == 0 && strcmp(path + n - 2, "\"]") == 0) {
+    bool loose = !rule("13") && n >= h + 2 && strncmp(path, head, h - 1) == 0 && path[h - 1] == '\'';
+    if (loose || (n >= h + 2 && strncmp(path, head, h) == 0 && strcmp(path + n - 2, "\"]") == 0)) {
         v = xsub(path + h, (size_t) (n - h - 2));
         if (strpbrk(v, "\"\\") != NULL) {
             free(v);
@@ -247,7 +292,8 @@ run_set(struct req *r, int e, const char *attr, json_object *v, bool replace)
     else if (strncmp(attr, "members[", 8) == 0) { /* an add with a filter: databricks-api.md section 1.3 */
         scim_error(r, 500, NULL, "Error in performing the patch operation on group resource.");
         return false;
-    }
+    } else if (strcmp(attr, "userName") == 0 && s != NULL && !rule("32"))
+        ent_rename(e, s);
     /* rule 32: userName, emails and what we do not model: 2xx without effect */
     return true;
 }

@@ -57,6 +57,8 @@ attr_bits(const char *list)
 static unsigned
 projection(const struct req *r, unsigned all)
 {
+    if (!rule("5"))
+        return all;
     char *want = query_get(r->query, "attributes"), *skip = query_get(r->query, "excludedAttributes");
     unsigned bits = want != NULL && want[0] != '\0' ? attr_bits(want) : all;
     if (skip != NULL)
@@ -80,7 +82,7 @@ dbx_visible(int e, enum level level)
     const struct ent *x = &W.ents[e];
     if (!x->alive)
         return false;
-    return x->kind != 'G' || level == LEVEL_WORKSPACE || !x->local;
+    return x->kind != 'G' || !rule("1") || level == LEVEL_WORKSPACE || !x->local;
 }
 
 /* Rule 4: `$ref` tells the kind, `type` is missing. */
@@ -96,7 +98,7 @@ reference(struct buf *b, int e, bool member)
           : x->kind == 'S' ? "ServicePrincipals"
                            : "Groups",
           x->id);
-    buf_s(b, member ? "}" : ",\"type\":\"direct\"}");
+    buf_s(b, member && rule("4") ? "}" : ",\"type\":\"direct\"}");
 }
 
 /* The key is left out when there is nothing in it: databricks-api.md section 2.2 */
@@ -116,6 +118,8 @@ references(struct buf *b, const char *key, const struct ivec *v, bool member, en
     }
     if (some)
         buf_lit(b, "]");
+    else if (!rule("4"))
+        buf_f(b, ",\"%s\":[]", key);
 }
 
 static void

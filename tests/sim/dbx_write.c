@@ -29,6 +29,10 @@ put_members(struct req *r, int g, json_object *body, const char *by)
 static bool
 duplicate(struct req *r, char kind, const char *name, const char *appid, bool local)
 {
+    if (kind == 'G' && !rule("8"))
+        for (int i = 0; i < W.dbx_groups.n; i++)
+            if (strcasecmp(W.ents[W.dbx_groups.v[i]].name, name) == 0)
+                name = W.ents[W.dbx_groups.v[i]].name;
     int e = kind == 'S' ? (appid == NULL ? -1 : ent_find('S', appid, false)) : ent_find(kind, name, local);
     if (e < 0)
         return false;
@@ -102,12 +106,13 @@ dbx_put(struct req *r, char kind, const char *id, enum level level)
         str_set(&x->display, name);
     else if (name != NULL && !x->system)
         ent_rename(e, name);
-    str_set(&x->ext, json_text(body, "externalId"));
+    if (rule("33") || json_text(body, "externalId") != NULL)
+        str_set(&x->ext, json_text(body, "externalId"));
     x->active = !json_object_object_get_ex(body, "active", &active) || json_object_get_boolean(active);
     while (x->nroles > 0)
         ent_role(e, x->roles[0], false);
     bool ok = true;
-    if (kind == 'G') {
+    if (kind == 'G' && (rule("33") || json_sub(body, "members", json_type_array) != NULL)) {
         while (x->members.n > 0)
             member_drop(e, x->members.v[x->members.n - 1], rec_number(r->rec), "put");
         ok = put_members(r, e, body, "put");
@@ -127,7 +132,7 @@ dbx_delete(struct req *r, char kind, const char *id, enum level level)
     int e = dbx_find(r, kind, id, level);
     if (e < 0)
         return;
-    if (W.ents[e].system) { /* rule 31; wording invented */
+    if (W.ents[e].system && rule("31")) { /* rule 31; wording invented */
         scim_error(r, 400, "mutability", "Group %s cannot be deleted.", W.ents[e].name);
         return;
     }

@@ -88,6 +88,7 @@ user_fields(int u, json_object *o)
             str_set(t[i].at, v == NULL ? NULL : json_object_get_string(v));
     x->enabled = json_flag(o, "enabled", x->enabled);
     x->off_there = json_flag(o, "disabled_in_directory", x->off_there);
+    x->locked = json_flag(o, "locked", x->locked);
     x->verified = json_flag(o, "emailVerified", x->verified);
     if (json_object_object_get_ex(o, "attributes", &v) || json_object_object_get_ex(o, "attribute", &v))
         set_attributes(u, v);
@@ -151,6 +152,8 @@ user_op(struct edit *e)
         user_fields(u, e->o);
         if (W.default_role >= 0 && json_flag(e->o, "default_role", true)) /* S21 */
             user_grant(u, W.default_role);
+        for (int i = 0; i < W.default_groups.n; i++)
+            user_join(u, W.default_groups.v[i]);
         return;
     }
     int u = need_user(e);
@@ -282,9 +285,11 @@ static void
 realm_op(struct edit *e)
 {
     json_object *v = NULL;
-    if (strcmp(e->op, "kc_secret") == 0 && json_text(e->o, "secret") != NULL)
-        W.kc_secret = keep(json_text(e->o, "secret")); /* S24: the old one is dead at once, tokens live on */
-    else if (strcmp(e->op, "kc_not_before") == 0) {
+    if (strcmp(e->op, "kc_secret") == 0 && json_text(e->o, "secret") != NULL) {
+        /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
+        W.kc_rotated = json_flag(e->o, "rotate", false) ? W.kc_secret : NULL;
+        W.kc_secret = keep(json_text(e->o, "secret"));
+    } else if (strcmp(e->op, "kc_not_before") == 0) {
         W.not_before = clock_unix_ms() / 1000 + 1; /* tokens issued in this second die too */
         if (json_object_object_get_ex(e->o, "unix_s", &v))
             W.not_before = json_object_get_int64(v);

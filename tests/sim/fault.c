@@ -66,6 +66,9 @@ static const struct preset {
      "{\"error\":\"unknown_error\",\"error_description\":\"For more on this error consult the server log.\"}",
      NULL, 500},
     {"bare_503", "", "", NULL, 503},
+    {"token_throttled", "application/json",
+     "{\"error\":\"invalid_request\",\"error_description\":\"Temporarily throttled, too many requests\"}",
+     NULL, 429},
     {"unauthorized_401", "application/json", "{\"error\":\"HTTP 401 Unauthorized\"}", NULL, 401},
 };
 

@@ -218,7 +218,9 @@ send_answer(struct req *r)
         (void) MHD_add_response_header(m, "Retry-After", wait);
     if (r->side == SIDE_KC && r->status == 200)
         (void) MHD_add_response_header(m, "Cache-Control", "no-cache");
-    if (r->side == SIDE_DBX) { /* rule 41; databricks-api.md section 3.8 */
+    if (r->org_id != NULL)
+        (void) MHD_add_response_header(m, "X-Databricks-Org-Id", r->org_id);
+    if (r->side == SIDE_DBX && rule("41")) { /* rule 41; databricks-api.md section 3.8 */
         char *id = xfmt("00000000-0000-4000-8000-%012lld", (long long) rec_number(r->rec));
         (void) MHD_add_response_header(m, "x-databricks-request-id", id);
         free(id);

@@ -54,6 +54,7 @@ struct req {
     struct buf out;
     const char *ctype;
     char *retry_after;
+    const char *org_id; /* X-Databricks-Org-Id of the answer, or NULL */
     bool chunked;
 };
 

@@ -67,9 +67,11 @@ int_param(const struct req *r, const char *name, int *out)
 void
 kc_list(struct req *r, const int *v, int n, int def, bool lone, row_fn row, const struct shape *shape)
 {
-    int first = 0, max = def;
+    int first = 0;
+    def = rule("S6") ? def : -1;
+    int max = def;
     int hf = int_param(r, "first", &first), hm = int_param(r, "max", &max);
-    if (hf == -2 || hm == -2) {
+    if ((hf == -2 || hm == -2) && rule("S7")) {
         kc_not_found(r); /* a conversion failure is a 404: keycloak-verified.md section 1 */
         return;
     }
@@ -197,9 +199,14 @@ kc_group_row(struct buf *b, int group, const struct shape *shape)
 {
     const struct group *g = &W.groups[group];
     group_head(b, g);
-    if (shape->sub_count)
+    if (shape->sub_count && !shape->nested)
         buf_f(b, ",\"subGroupCount\":%d", g->kids.n);
-    buf_lit(b, ",\"subGroups\":[]");
+    buf_lit(b, ",\"subGroups\":[");
+    for (int i = 0; i < g->kids.n && shape->nested; i++) {
+        buf_s(b, i > 0 ? "," : "");
+        kc_group_row(b, g->kids.v[i], shape);
+    }
+    buf_lit(b, "]");
     if (!shape->brief) {
         kc_attrs(b, &g->attrs);
         group_roles(b, g, shape->clients);
@@ -237,7 +244,8 @@ kc_user_row(struct buf *b, int user, const struct shape *shape)
     if (u->email != NULL)
         buf_key(b, "email", u->email);
     buf_s(b, u->verified ? ",\"emailVerified\":true" : ",\"emailVerified\":false");
-    buf_s(b, directory_enabled(user) ? ",\"enabled\":true" : ",\"enabled\":false");
+    bool shut = u->locked && shape->place <= knobs.lockout_shows && shape->place != PLACE_NONE; /* S16 */
+    buf_s(b, directory_enabled(user) && !shut ? ",\"enabled\":true" : ",\"enabled\":false");
     buf_f(b, ",\"createdTimestamp\":%lld", (long long) u->created_ms);
     if (u->fedlink != NULL) {
         buf_key(b, "federationLink", u->fedlink);
@@ -277,6 +285,9 @@ path_ok(struct req *r)
     const char *name = semicolon ? "invalidCharacter" : "missingNormalization";
     const char *text =
         semicolon ? "Request path contains invalid character ';'" : "Request path not normalized";
+    dots = dots && knobs.kc_version >= VERSION(26, 4, 4);
+    if (!rule("S18"))
+        return true;
     if (semicolon || dots)
         answer(r, 400, "application/json", "{\"error\":\"%s\",\"error_description\":\"%s\"}", name, text);
     else if (escape)
@@ -360,7 +371,7 @@ admin_path(struct req *r, int at)
         if ((perm & P_VIEW_REALM) == 0)
             kc_forbidden(r);
         else
-            answer(r, 200, KC_JSON, "[]");
+            kc_default_groups(r);
     } else
         kc_not_found(r);
 }

@@ -11,7 +11,8 @@
 #include "tests/sim/world.h"
 
 struct shape {
-    bool brief, access, sub_count, clients;
+    bool brief, access, sub_count, clients, nested; /* nested: all subgroups inside, as before Keycloak 23 */
+    int place;                                      /* S16: enum place of this answer */
 };
 
 typedef void (*row_fn)(struct buf *b, int index, const struct shape *shape);
@@ -42,6 +43,7 @@ void kc_group_by_path(struct req *r, unsigned perm, int at);
 void kc_users(struct req *r, unsigned perm, int at);
 void kc_clients(struct req *r, unsigned perm, int at);
 void kc_realm(struct req *r, unsigned perm);
+void kc_default_groups(struct req *r);
 void kc_components(struct req *r, unsigned perm);
 void kc_admin_events(struct req *r, unsigned perm);
 void kc_events_config(struct req *r, unsigned perm);

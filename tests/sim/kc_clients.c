@@ -93,7 +93,10 @@ kc_clients(struct req *r, unsigned perm, int at)
         buf_json(&b, strcmp(W.clients[c].cid, W.kc_client) == 0 ? W.kc_secret : "sim-client-secret");
         answer(r, 200, KC_JSON, "{\"type\":\"secret\",\"value\":%s}", b.p);
         buf_free(&b);
-    } else if (left == 4 && strcmp(what, "client-secret") == 0 && strcmp(r->seg[at + 3], "rotated") == 0)
+    } else if (left == 4 && strcmp(what, "client-secret") == 0 && strcmp(r->seg[at + 3], "rotated") == 0 &&
+               W.kc_rotated != NULL)
+        answer(r, 200, KC_JSON, "{\"type\":\"secret\",\"value\":\"%s\"}", W.kc_rotated);
+    else if (left == 4 && strcmp(what, "client-secret") == 0 && strcmp(r->seg[at + 3], "rotated") == 0)
         kc_error(r, 404, "Client does not have a rotated secret");
     else
         kc_not_found(r);

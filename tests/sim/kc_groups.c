@@ -1,6 +1,8 @@
 /* tests/sim/kc_groups.c: /groups, /group-by-path (rules S5, S6, S13, S14). */
 #include "tests/sim/kc.h"
 
+#include "tests/sim/control.h"
+
 #include <stdlib.h>
 #include <string.h>
 #include <strings.h>
@@ -113,7 +115,8 @@ list_groups(struct req *r, unsigned perm)
     struct want w = want_of(r);
     struct shape shape = {.brief = kc_flag(r, "briefRepresentation", true),
                           .sub_count = kc_flag(r, "subGroupsCount", true),
-                          .clients = true};
+                          .clients = true,
+                          .nested = knobs.kc_version < VERSION(23, 0, 0)}; /* S13 */
     r->kind = w.any ? "groups_search" : "groups";
     if ((perm & P_QUERY_GROUPS) == 0)
         kc_forbidden(r);
@@ -217,10 +220,10 @@ kc_groups(struct req *r, unsigned perm, int at)
         kc_forbidden(r);
     else if (left == 2)
         one_group(r, perm, g);
-    else if (left == 3 && strcmp(what, "children") == 0)
+    else if (left == 3 && strcmp(what, "children") == 0 && knobs.kc_version >= VERSION(23, 0, 0))
         children(r, g);
     else if (left == 3 && strcmp(what, "members") == 0) {
-        struct shape shape = {.brief = kc_flag(r, "briefRepresentation", false)};
+        struct shape shape = {.brief = kc_flag(r, "briefRepresentation", false), .place = PLACE_ALL};
         r->kind = "members";
         struct ivec v = {0};
         for (int i = 0; i < W.groups[g].members.n; i++)
@@ -232,6 +235,13 @@ kc_groups(struct req *r, unsigned perm, int at)
         role_mappings(r, g);
     else
         kc_not_found(r);
+}
+
+void
+kc_default_groups(struct req *r)
+{
+    struct shape shape = {.brief = true, .sub_count = true};
+    kc_list(r, W.default_groups.v, W.default_groups.n, -1, true, kc_group_row, &shape);
 }
 
 /* Walks names level by level, so a name with '/' is never found, encoded or not: keycloak-verified.md section

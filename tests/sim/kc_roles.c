@@ -1,6 +1,8 @@
 /* tests/sim/kc_roles.c: /roles, /clients/{uuid}/roles and /roles-by-id (rules S6-S8, S12, S21). */
 #include "tests/sim/kc.h"
 
+#include "tests/sim/control.h"
+
 #include <stdatomic.h>
 #include <stdlib.h>
 #include <string.h>
@@ -40,7 +42,7 @@ list_roles(struct req *r, const struct ivec *all)
             v[n++] = role;
     }
     bool searching = search != NULL && search[0] != '\0';
-    if (paged || searching)
+    if (paged || searching || !rule("S8"))
         qsort(v, (size_t) n, sizeof *v, cmp_role);
     kc_list(r, v, n, -1, searching, kc_role_row, &shape);
     free(v);
@@ -77,16 +79,34 @@ list_composites(struct req *r, unsigned perm, int role, const char *which, bool 
     ivec_free(&v);
 }
 
+/* S12 switched off: what #42217 would answer, with everybody who holds the role by whatever way. */
+static void
+effective_users(struct req *r, int role, const struct shape *shape)
+{
+    struct ivec v = {0}, all = {0};
+    for (int i = 0; i < W.by_name.n; i++) {
+        all.n = 0;
+        user_effective(W.by_name.v[i], &all);
+        if (ivec_find(&all, role) >= 0)
+            ivec_push(&v, W.by_name.v[i]);
+    }
+    kc_list(r, v.v, v.n, 100, true, kc_user_row, shape);
+    ivec_free(&v), ivec_free(&all);
+}
+
 /* S5: with the right to see the realm but not the users, the holders are an empty list with 200. */
 static void
 role_users(struct req *r, unsigned perm, int role)
 {
-    struct shape shape = {.brief = kc_flag(r, "briefRepresentation", false), .access = true};
+    struct shape shape = {
+        .brief = kc_flag(r, "briefRepresentation", false), .access = true, .place = PLACE_ALL};
     r->kind = "role_users";
     if ((perm & P_QUERY_USERS) == 0)
         kc_forbidden(r);
     else if ((perm & P_VIEW_USERS) == 0)
         kc_list(r, NULL, 0, 100, true, kc_user_row, &shape);
+    else if (!rule("S12"))
+        effective_users(r, role, &shape);
     else
         kc_list(r, W.roles[role].users.v, W.roles[role].users.n, 100, true, kc_user_row, &shape);
 }
@@ -96,6 +116,9 @@ role_groups(struct req *r, unsigned perm, int role)
 {
     struct shape shape = {.brief = kc_flag(r, "briefRepresentation", true), .clients = true};
     r->kind = "role_groups";
+    char *max = strstr(r->query, "max=");
+    if (max != NULL && (knobs.kc_version == VERSION(26, 7, 0) || knobs.kc_version == VERSION(26, 7, 1)))
+        memcpy(max, "100=", 4); /* S20: the parameter was named so by accident (#51449) */
     if ((perm & P_QUERY_GROUPS) == 0)
         kc_forbidden(r);
     else

@@ -167,7 +167,8 @@ client_ok(struct req *r, const char *form)
             oauth_error(r, 401, "unauthorized_client", "Invalid client or Invalid client credentials");
         else
             ok = assertion_ok(r, form);
-    } else if (secret == NULL || strcmp(secret, W.kc_secret) != 0)
+    } else if (secret == NULL || (strcmp(secret, W.kc_secret) != 0 &&
+                                  (W.kc_rotated == NULL || strcmp(secret, W.kc_rotated) != 0)))
         oauth_error(r, 401, "unauthorized_client", "Invalid client or Invalid client credentials");
     else
         ok = true;

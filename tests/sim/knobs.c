@@ -4,12 +4,14 @@
 #include "tests/sim/record.h"
 #include "tests/sim/world.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct knobs knobs;
 
 static const char *const patch_replies[] = {"204", "200-empty", "200-object", "200-full", NULL};
+static const char *const lockouts[] = {"none", "single", "lists", "all", NULL};
 static const char *const unknown_ids[] = {"drop", "400", "404", NULL};
 
 enum type { T_INT, T_BOOL, T_TEXT, T_WORD };
@@ -42,6 +44,8 @@ static const struct knob {
     {"post_members_fail", T_BOOL, &knobs.post_members_fail, NULL},
     {"token_lightweight", T_BOOL, &knobs.token_lightweight, NULL},
     {"cycles_400", T_BOOL, &knobs.cycles_400, NULL},
+    {"escape_slashes", T_BOOL, &knobs.escape_slashes, NULL},
+    {"workspace_id", T_TEXT, &knobs.workspace_id, NULL},
     {"content_type", T_TEXT, &knobs.content_type, NULL},
     {"retry_after", T_TEXT, &knobs.retry_after, NULL},
     {"token_aud", T_TEXT, &knobs.token_aud, NULL},
@@ -49,6 +53,7 @@ static const struct knob {
     {"fed_subject", T_TEXT, &knobs.fed_subject, NULL},
     {"fed_issuer", T_TEXT, &knobs.fed_issuer, NULL},
     {"patch_reply", T_WORD, &knobs.patch_reply, patch_replies},
+    {"lockout_shows", T_WORD, &knobs.lockout_shows, lockouts},
     {"unknown_id", T_WORD, &knobs.unknown_id, unknown_ids},
 };
 
@@ -70,16 +75,56 @@ knobs_default(void)
                            .filter_strict = true,
                            .extra_keys = true,
                            .events_details = true,
+                           .kc_version = VERSION(26, 7, 4),
                            .token_aud = keep("realm-management")};
+}
+
+bool
+rule(const char *number)
+{
+    if (knobs.rules_off == NULL)
+        return true;
+    char *want = xfmt(",%s,", number);
+    bool off = strstr(knobs.rules_off, want) != NULL;
+    free(want);
+    return !off;
+}
+
+static bool
+set_rules_off(json_object *list)
+{
+    struct buf b = {0};
+    if (!json_object_is_type(list, json_type_array))
+        return false;
+    buf_lit(&b, ",");
+    for (size_t i = 0; i < json_object_array_length(list); i++)
+        buf_f(&b, "%s,", json_object_get_string(json_object_array_get_idx(list, i)));
+    knobs.rules_off = b.len > 1 ? keep(b.p) : NULL;
+    buf_free(&b);
+    return true;
+}
+
+static bool
+set_version(const char *s)
+{
+    int v[3] = {0};
+    if (s == NULL || sscanf(s, "%d.%d.%d", &v[0], &v[1], &v[2]) < 1)
+        return false;
+    knobs.kc_version = VERSION(v[0], v[1], v[2]);
+    knobs.kc_admin_api = knobs.kc_version >= VERSION(26, 8, 2); /* S4 */
+    return true;
 }
 
 static bool
 set_rates(json_object *o)
 {
+    static const double documented[RATE_KINDS] = {20, 4, 2, 5}; /* databricks-api.md section 4, account */
     static const char *const names[RATE_KINDS] = {"get", "list", "patch", "post"};
-    if (!json_object_is_type(o, json_type_object))
+    if (json_object_is_type(o, json_type_boolean) && json_object_get_boolean(o))
+        memcpy(knobs.rate, documented, sizeof documented);
+    else if (!json_object_is_type(o, json_type_object))
         return false;
-    for (int i = 0; i < RATE_KINDS; i++) {
+    for (int i = 0; i < RATE_KINDS && json_object_is_type(o, json_type_object); i++) {
         json_object *v = NULL;
         if (json_object_object_get_ex(o, names[i], &v))
             knobs.rate[i] = json_object_get_double(v);
@@ -122,6 +167,10 @@ set_one(const char *name, json_object *v)
         knobs.reremove_400 = s != NULL && strcmp(s, "400") == 0;
     else if (strcmp(name, "rate") == 0)
         return set_rates(v);
+    else if (strcmp(name, "rules_off") == 0)
+        return set_rules_off(v);
+    else if (strcmp(name, "kc_version") == 0)
+        return set_version(s);
     else if (strcmp(name, "log") == 0)
         rec_quiet(!json_object_get_boolean(v));
     else if (strcmp(name, "base_path") == 0 && s != NULL)
@@ -144,7 +193,10 @@ knobs_set(json_object *o, char **err)
     }
     json_object_object_foreach(o, name, v)
     {
-        if (!set_one(name, v)) {
+        bool ok = set_one(name, v);
+        if (strcmp(name, "escape_slashes") == 0)
+            group_paths();
+        if (!ok) {
             *err = xfmt("unknown knob or value: '%s'", name);
             return false;
         }

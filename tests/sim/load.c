@@ -235,7 +235,8 @@ static void
 realm(struct load *l, json_object *o)
 {
     known(l, o, "realm",
-          "name base_path client_id client_secret permissions roles clients groups users components");
+          "name base_path client_id client_secret permissions roles clients groups default_groups users "
+          "components");
     if (l->err != NULL)
         return;
 
@@ -275,6 +276,14 @@ realm(struct load *l, json_object *o)
         composites(l, client_find(json_text(x, "clientId")), json_sub(x, "roles", json_type_array));
     }
     groups(l, -1, json_sub(o, "groups", json_type_array));
+    json_object *defaults = json_sub(o, "default_groups", json_type_array);
+    for (size_t i = 0; i < count(defaults); i++) {
+        int g = group_find(json_object_get_string(json_object_array_get_idx(defaults, i)));
+        if (g < 0)
+            fail(l, "no group", json_object_get_string(json_object_array_get_idx(defaults, i)));
+        else
+            ivec_push(&W.default_groups, g);
+    }
     users(l, json_sub(o, "users", json_type_array));
     json_object *k = json_sub(o, "components", json_type_array);
     for (size_t i = 0; i < count(k); i++) {

@@ -1,6 +1,8 @@
 /* tests/sim/world.c: the realm half of the truth; see world.h. */
 #include "tests/sim/world.h"
 
+#include "tests/sim/control.h"
+
 #include <stdlib.h>
 #include <string.h>
 
@@ -256,9 +258,20 @@ group_set_path(int g)
 {
     struct group *x = &W.groups[g];
     free(x->path);
-    x->path = xfmt("%s/%s", x->parent < 0 ? "" : W.groups[x->parent].path, x->name);
+    struct buf b = {0};
+    buf_f(&b, "%s/", x->parent < 0 ? "" : W.groups[x->parent].path);
+    for (const char *p = x->name; *p != '\0'; p++)
+        buf_add(&b, *p == '/' && knobs.escape_slashes ? "~/" : p, *p == '/' && knobs.escape_slashes ? 2 : 1);
+    x->path = b.p;
     for (int i = 0; i < x->kids.n; i++)
         group_set_path(x->kids.v[i]);
+}
+
+void
+group_paths(void)
+{
+    for (int i = 0; i < W.top.n; i++)
+        group_set_path(W.top.v[i]);
 }
 
 static struct ivec *

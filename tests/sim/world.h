@@ -42,8 +42,8 @@ struct group {
 
 struct user {
     char *id, *name, *email, *first, *last, *fedlink;
-    bool alive, enabled, verified, service;
-    bool off_there; /* disabled in its directory: shown so, not stored */
+    bool alive, enabled, verified, service, locked; /* locked: for a while, by brute-force protection (S16) */
+    bool off_there;                                 /* disabled in its directory: shown so, not stored */
     bool cached, cached_enabled;
     struct ivec cached_groups; /* S26: as they were when the cache was filled */
     int64_t created_ms;
@@ -118,11 +118,13 @@ struct world {
     struct attrs components; /* name = component id, val[0] = its name: user directories */
     struct directory directories[DIRECTORIES_MAX]; /* parallel to components */
     int default_role;
+    struct ivec default_groups;
     bool bulk; /* while true nothing is kept in order; world_settle ends it */
     struct rng rng;
     int64_t next_id;
 
     /* texts kept for ever */
+    const char *kc_rotated;                        /* S24: the secret before, as long as it counts */
     const char *kc_client, *kc_secret, *kc_pubkey; /* pubkey: PEM, then the client is of type client-jwt */
     const char *account, *dbx_client, *dbx_secret, *pat, *scim_token;
     unsigned permissions; /* enum permission */
@@ -160,6 +162,7 @@ void role_rename(int r, const char *name);
 int client_new(const char *cid, const char *id);
 int client_find(const char *cid);
 int group_new(int parent, const char *name, const char *id);
+void group_paths(void);           /* makes them again */
 int group_find(const char *path); /* by its text; ambiguous paths give the oldest */
 void group_del(int g);
 void group_rename(int g, const char *name);

@@ -35,6 +35,21 @@ kb_http_result(const struct kb_http_response *answer, CURLcode result)
     return result == CURLE_OK && !answer->head_done ? CURLE_PARTIAL_FILE : result;
 }
 
+/* libcurl ends a header line of more than 100 KiB as if memory had run out (lib/dynbuf.c). It has not when there is enough for ten
+ * such lines, and then it is the server's doing. */
+static bool
+endless_header_line(const struct kb_http_slot *slot, const struct kb_http_response *answer)
+{
+    long sent = 0;
+    if (answer->head_done || curl_easy_getinfo(slot->easy, CURLINFO_REQUEST_SIZE, &sent) != CURLE_OK ||
+        sent <= 0)
+        return false;
+    char *volatile probe = malloc(1u << 20);
+    bool enough = probe != NULL;
+    free(probe);
+    return enough;
+}
+
 void
 kb_http_explain(const struct kb_http_slot *slot, const struct kb_http_response *answer, const char *method,
                 const char *url, CURLcode result, struct kb_error *ret)
@@ -67,6 +82,11 @@ kb_http_explain(const struct kb_http_slot *slot, const struct kb_http_response *
     if (result == CURLE_OK)
         return;
     enum kb_code code = KB_E_NET;
+    if (result == CURLE_OUT_OF_MEMORY && endless_header_line(slot, answer)) {
+        (void) kb_fail(ret, KB_E_PROTOCOL, "%s: %s %.*s: the answer has a header line of more than 100 KiB",
+                       name, method, len, url);
+        return;
+    }
     if (result == CURLE_OUT_OF_MEMORY)
         code = KB_E_NOMEM;
     else if (result == CURLE_WEIRD_SERVER_REPLY || result == CURLE_UNSUPPORTED_PROTOCOL)

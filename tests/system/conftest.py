@@ -12,6 +12,8 @@ def pytest_addoption(parser):
 
 
 def pytest_collection_modifyitems(config, items):
+    """The slow ones first, so that no worker starts one when the others have nothing left to do."""
+    items.sort(key=lambda item: item.get_closest_marker("slow") is None)
     step, seen, kept, left = config.getoption("--sample"), {}, [], []
     for item in items:
         name = (item.fspath, item.originalname)

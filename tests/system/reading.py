@@ -3,6 +3,7 @@
 Whatever a server answers, what is written stays inside RIGHT, and the next clean run makes it END.
 """
 
+import pytest
 from keybricks import World
 
 START = {"ml": {"ada", "bob", "out"}, "eng": {"bob", "eli"}, "ops": {"cyd", "dan"}}
@@ -42,6 +43,12 @@ PASSING = {
     "429-retry-after": {"status": 429, "body": "", "retry_after": "1"},
     "401": "unauthorized_401",
 }
+
+
+def passing(paths):
+    """Cases of parametrize: each of PASSING at each path. A refused login is final: trying on could lock the client out."""
+    return [pytest.param(path, do, id=f"{path}-{name}") for path in paths for name, do in PASSING.items()
+            if (path, name) != ("/token", "401")]
 
 
 def company():

@@ -1,4 +1,4 @@
-/* base/unicode.h: code points, for the rest of base/ only.
+/* base/unicode.h: code points, for the rest of base/ and for model/near.c only.
  *
  * Why:    escaping, refusing and measuring must agree on what a hidden character is. No locale is asked.
  * Source: RFC 3629 (UTF-8); Unicode 14 general categories Mn, Me, Cf and East Asian Width W, F.

@@ -61,7 +61,9 @@ run_users_new(struct run_target *t, bool *ret_added, struct kb_error *err)
         const struct kb_user *user = &run->realm.users[u];
         const char *key = kb_match_key(&run->config->rules, &run->realm, user);
         if (t->desired.matches[u].verdict != KB_MATCH_UNMATCHED || user->flags & KB_USER_SERVICE_ACCOUNT ||
-            !key || !is_address(key) || !holds_a_group(&t->desired, u))
+            !key || !is_address(key) || !holds_a_group(&t->desired, u) ||
+            kb_match_near(t->desired.near, t->desired.near_len,
+                          u)) /* looks like somebody: a person decides */
             continue;
         e = add_user(t, u, key, err);
         *ret_added = true;

@@ -354,6 +354,8 @@ make_all(struct maker *m, const struct kb_target *target)
         return r;
     m->desired->matches = matches.v;
     m->desired->matches_len = m->realm->users_len;
+    m->desired->near = matches.near;
+    m->desired->near_len = matches.near_len;
     m->desired->doubtful = matches.doubtful;
     m->stamp = calloc((size_t) m->realm->users_len + 1, sizeof(*m->stamp));
     m->buf = malloc(((size_t) m->realm->users_len + 1) * sizeof(*m->buf));
@@ -404,6 +406,7 @@ kb_desired_done(struct kb_desired *desired)
     }
     free(desired->groups);
     free(desired->matches);
+    free(desired->near);
     kb_u32s_done(&desired->doubtful);
     *desired = (struct kb_desired){0};
 }

@@ -26,11 +26,12 @@ struct kb_desired_group {
 
 struct kb_desired {
     struct kb_user_match *matches;   /* by realm user index */
+    struct kb_near *near;            /* see struct kb_matches; kb_match_near finds one */
     struct kb_desired_group *groups; /* same length and order as scope->managed */
     /* Target principals, sorted, that a user who is excluded, locked out, ambiguous or unknown is or may be
      * (by key, or as the ledger remembers): never removed and never added by anyone, in any group. */
     struct kb_u32s doubtful;
-    uint32_t matches_len, groups_len;
+    uint32_t matches_len, groups_len, near_len;
     uint32_t users_behind;   /* distinct effective people behind all rules */
     uint32_t objects_behind; /* distinct existing roles and groups behind all rules */
     uint64_t memberships;    /* effective, summed over groups */

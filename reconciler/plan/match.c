@@ -3,8 +3,8 @@
  * A user has one key; a principal has one name. Both are put into one table, ASCII letters folded and nothing
  * else, and a name with two users or two principals is ambiguous for all of them, whatever else is said about
  * each: all users that were read count, also disabled, excluded and unasked ones. Near-duplicates are
- * different names here, so nobody is granted anything by them. People and service accounts never meet: they
- * have tables of their own.
+ * different names here, so nobody is granted anything by them; for those whom no principal fits they are
+ * looked up and told (match_near.c). People and service accounts never meet: they have tables of their own.
  */
 #include "base/ban.h"
 
@@ -12,6 +12,7 @@
 
 #include "base/mem.h"
 #include "base/str.h"
+#include "reconciler/plan/match_near.h"
 
 #define SERVICE_PREFIX "service-account-"
 #define NAMES_MAX (1u << 29)
@@ -325,25 +326,87 @@ judge_all(struct judge *j, struct kb_u32s *ret_doubtful)
     return doubt_by_key(j, ret_doubtful, &doubts) && (!doubts || doubt_by_ledger(j, ret_doubtful));
 }
 
+/* ---- near-duplicates ---- */
+
+static bool
+seek_near(struct judge *j, struct near *near)
+{
+    for (uint32_t i = 0; i < j->realm->users_len; i++) {
+        const char *key;
+        bool service = names_of(j, &j->realm->users[i], &key) == &j->services;
+        if (j->matches[i].verdict == KB_MATCH_UNMATCHED && !near_seek(near, service, i, key))
+            return false;
+    }
+    return true;
+}
+
+static bool
+offer_near(struct judge *j, struct near *near)
+{
+    for (uint32_t i = 0; i < j->target->principals_len; i++) {
+        const struct kb_principal *p = &j->target->principals[i];
+        struct near_one one = {.key = principal_key(j, p), .id = kb_target_str(j->target, p->id), .row = i};
+        if (one.key && !near_offer_principal(near, p->kind == KB_PRINCIPAL_SERVICE, &one))
+            return false;
+    }
+    for (uint32_t i = 0; i < j->realm->users_len; i++) {
+        const struct kb_user *user = &j->realm->users[i];
+        struct near_one one = {.id = kb_realm_str(j->realm, user->id), .row = i};
+        bool service = names_of(j, user, &one.key) == &j->services;
+        if (one.key && !(user->flags & KB_USER_GONE) && !near_offer_user(near, service, &one))
+            return false;
+    }
+    return true;
+}
+
+static bool
+find_near(struct judge *j, struct kb_matches *ret)
+{
+    struct near near;
+    bool fine;
+
+    near_init(&near);
+    fine = seek_near(j, &near);
+    if (fine && near.seekers_len)
+        fine = offer_near(j, &near) && near_take(&near, &ret->near, &ret->near_len);
+    near_done(&near);
+    return fine;
+}
+
+const struct kb_near *
+kb_match_near(const struct kb_near *near, uint32_t near_len, uint32_t user)
+{
+    uint32_t low = 0, high = near_len;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (near[mid].user < user)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < near_len && near[low].user == user ? &near[low] : NULL;
+}
+
 int
 kb_matches_make(const struct kb_rules *rules, const struct kb_realm *realm, const struct kb_target *target,
                 struct kb_matches *ret, struct kb_error *err)
 {
     struct judge j = {.rules = rules, .realm = realm, .target = target};
-    struct kb_u32s doubtful = {0};
+    struct kb_matches made = {0};
     bool fine;
 
     j.matches = calloc((size_t) realm->users_len + 1, sizeof(*j.matches));
-    fine = j.matches && judge_all(&j, &doubtful);
+    made.v = j.matches;
+    fine = j.matches && judge_all(&j, &made.doubtful) && find_near(&j, &made);
     names_done(&j.people);
     names_done(&j.services);
     names_done(&j.excluded);
     if (!fine) {
-        free(j.matches);
-        kb_u32s_done(&doubtful);
+        kb_matches_done(&made);
         return kb_fail(err, KB_E_NOMEM, "comparing people: out of memory");
     }
-    *ret = (struct kb_matches){.v = j.matches, .doubtful = doubtful};
+    *ret = made;
     return 0;
 }
 
@@ -351,6 +414,7 @@ void
 kb_matches_done(struct kb_matches *matches)
 {
     free(matches->v);
+    free(matches->near);
     kb_u32s_done(&matches->doubtful);
     *matches = (struct kb_matches){0};
 }

@@ -3,7 +3,10 @@
 #include "reconciler/plan/plan_left.h"
 
 #include "base/mem.h"
+#include "model/near.h"
 #include "reconciler/plan/plan_directory.h"
+
+#define NOTE_SIZE 512
 
 int
 kb_left_freeze(struct kb_plan_work *work, const struct kb_plan_job *job, const char *note)
@@ -48,17 +51,39 @@ person_name(struct kb_plan_work *work, uint32_t user)
     return kb_pool_adds(&work->plan->pool, key);
 }
 
+/* The likeness is told by the other one's id and by where the two part: names that look alike would show
+ * nothing, and masking knows no ids. */
+static const char *
+unmatched_note(const struct kb_plan_work *work, uint32_t user, char buf[NOTE_SIZE])
+{
+    const struct kb_realm *realm = work->in->realm;
+    const struct kb_user *u = &realm->users[user];
+    bool service = u->flags & KB_USER_SERVICE_ACCOUNT;
+    const struct kb_near *near = kb_match_near(work->in->desired->near, work->in->desired->near_len, user);
+    const char *note = service ? "no Databricks service principal for it" : "no Databricks user of that name";
+    char difference[KB_NEAR_DIFFERENCE_SIZE];
+
+    if (!near)
+        return note;
+    (void) kb_near_difference(near->own, near->key, difference);
+    (void) snprintf(buf, NOTE_SIZE, "%s; near-duplicate of %s %.200s (%s)", note,
+                    !near->principal ? "Keycloak user"
+                    : service        ? "Databricks service principal"
+                                     : "Databricks user",
+                    near->id, difference);
+    return buf;
+}
+
 static int
 left_person(struct kb_plan_work *work, const struct kb_plan_job *job, uint32_t user)
 {
-    const struct kb_user *u = &work->in->realm->users[user];
-    bool service = u->flags & KB_USER_SERVICE_ACCOUNT;
     enum kb_left list = KB_LEFT_UNMATCHED;
     const char *note = NULL;
+    char buf[NOTE_SIZE];
 
     switch ((enum kb_match_verdict) work->in->desired->matches[user].verdict) {
     case KB_MATCH_UNMATCHED:
-        note = service ? "no Databricks service principal for it" : "no Databricks user of that name";
+        note = unmatched_note(work, user, buf);
         break;
     case KB_MATCH_UNVERIFIED:
         note = "the e-mail address is not verified in Keycloak";

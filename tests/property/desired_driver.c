@@ -6,6 +6,7 @@
 #include "base/ban.h"
 
 #include "base/mem.h"
+#include "model/near.h"
 #include "reconciler/plan/desired.h"
 #include "reconciler/plan/reason.h"
 
@@ -179,7 +180,7 @@ load_user(struct kb_realm *realm, struct json_object *o)
     } flags[] = {{"enabled", KB_USER_ENABLED},         {"verified", KB_USER_EMAIL_VERIFIED},
                  {"service", KB_USER_SERVICE_ACCOUNT}, {"stored", KB_USER_DISABLED_STORED},
                  {"locked_out", KB_USER_LOCKED_OUT},   {"gone", KB_USER_GONE},
-                 {"looked_up", KB_USER_LOOKED_UP}};
+                 {"looked_up", KB_USER_LOOKED_UP},     {"believed", KB_USER_DISABLED_BELIEVED}};
 
     uint32_t row = kb_realm_user_add(realm, text(o, "id"));
     struct kb_user *u = &realm->users[row];
@@ -351,7 +352,8 @@ static void
 put_matches(struct json_object *ret, const struct kb_desired *d, const struct kb_realm *realm,
             const struct kb_target *target)
 {
-    struct json_object *verdict = json_object_new_object(), *doubtful = json_object_new_array();
+    struct json_object *verdict = json_object_new_object(), *doubtful = json_object_new_array(),
+                       *near = json_object_new_object();
 
     for (uint32_t i = 0; i < d->matches_len; i++)
         put(verdict, kb_realm_str(realm, realm->users[i].id),
@@ -359,7 +361,13 @@ put_matches(struct json_object *ret, const struct kb_desired *d, const struct kb
     for (uint32_t i = 0; i < d->doubtful.len; i++)
         json_object_array_add(
             doubtful, json_object_new_string(kb_target_str(target, target->principals[d->doubtful.v[i]].id)));
+    for (uint32_t i = 0; i < d->matches_len; i++) {
+        const struct kb_near *one = kb_match_near(d->near, d->near_len, i);
+        if (one)
+            put(near, kb_realm_str(realm, realm->users[i].id), json_object_new_string(one->id));
+    }
     put(ret, "verdicts", verdict);
+    put(ret, "near", near);
     put(ret, "doubtful", doubtful);
 }
 
@@ -420,6 +428,22 @@ solve(struct json_object *world)
     return ret;
 }
 
+/* {"fold": [NAME...]}: each name's fold, null where it has none. */
+static struct json_object *
+fold(struct json_object *names)
+{
+    struct json_object *ret = json_object_new_object(), *folds = json_object_new_array();
+
+    for (size_t i = 0; i < json_object_array_length(names); i++) {
+        KB_CLEANUP(kb_buf) struct kb_buf b = KB_BUF_INIT(1 << 16);
+        bool fine = kb_near_fold(json_object_get_string(json_object_array_get_idx(names, i)), &b);
+        assert(!b.failed && (fine || !b.len));
+        json_object_array_add(folds, fine ? json_object_new_string(kb_buf_str(&b)) : NULL);
+    }
+    put(ret, "folds", folds);
+    return ret;
+}
+
 int
 main(void)
 {
@@ -429,7 +453,7 @@ main(void)
     while (getline(&line, &cap, stdin) > 0) {
         struct json_object *world = json_tokener_parse(line), *ret;
         assert(world);
-        ret = solve(world);
+        ret = get(world, "fold") ? fold(get(world, "fold")) : solve(world);
         printf("%s\n", json_object_to_json_string_ext(ret, JSON_C_TO_STRING_PLAIN));
         fflush(stdout);
         json_object_put(ret);

@@ -6,6 +6,8 @@ the rule's role among them? The C goes backwards from the rule. Slow, small, and
 
 import re
 
+import near_model
+
 REALM_ROLE, CLIENT_ROLE = "role", "client_role"
 
 
@@ -199,19 +201,8 @@ class World:
 
     def key(self, u):
         """What a person or service account is compared by: (kind, folded text), or None"""
-        if u["service"]:
-            mode = self.w["match"]["service"]
-            if mode == "client_id":
-                rest = u["username"][len("service-account-"):]
-                return ("s", lower(rest)) if rest else None
-            if mode == "attribute" and u["looked_up"] and u["attribute"]:
-                return "s", lower(u["attribute"])
-            return None
-        for what in self.w["match"]["users"]:
-            value = u["attribute"] if what.startswith("attribute:") else u[what]
-            if value:
-                return "u", lower(value)
-        return None
+        value = self.raw_key(u)
+        return ("s" if u["service"] else "u", lower(value)) if value else None
 
     def key_field(self, u):
         for what in self.w["match"]["users"]:
@@ -244,6 +235,37 @@ class World:
                             names.get(key, []))
         return ret
 
+    def near(self, verdicts):
+        """user id -> id of whoever the unmatched user looks like: a principal if there is one, else another user; first by name"""
+        principals, people, ret = {}, {}, {}
+        for p in self.w["principals"]:
+            if self.principal_key(p):
+                name = p["display"] if p["service"] and self.w["match"]["service"] == "client_id" else p["name"]
+                principals.setdefault((p["service"], near_model.fold(name)), []).append((name.encode(), p["id"]))
+        for u in self.w["users"]:
+            name = None if u["gone"] else self.raw_key(u)
+            if name:
+                people.setdefault((u["service"], near_model.fold(name)), []).append((name.encode(), u["id"], lower(name)))
+        for u in self.w["users"]:
+            name = self.raw_key(u)
+            if verdicts[u["id"]][0] != "unmatched" or near_model.fold(name) is None:
+                continue
+            fold = u["service"], near_model.fold(name)
+            others = [one for one in people.get(fold, []) if one[2] != lower(name)]
+            if principals.get(fold) or others:
+                ret[u["id"]] = min(principals.get(fold) or others)[1]
+        return ret
+
+    def raw_key(self, u):
+        """As key(), with its letters as they are."""
+        if u["service"]:
+            mode = self.w["match"]["service"]
+            if mode == "client_id":
+                return u["username"][len("service-account-"):] or None
+            return u["attribute"] if mode == "attribute" and u["looked_up"] else None
+        values = (u["attribute"] if what.startswith("attribute:") else u[what] for what in self.w["match"]["users"])
+        return next((value for value in values if value), None)
+
     def verdict(self, u, key, principals, users, out):
         match = self.w["match"]
         if u["gone"]:
@@ -257,7 +279,7 @@ class World:
         if u["stored"] or not u["enabled"]:
             if u["locked_out"]:
                 return "locked_out"
-            return "disabled" if u["stored"] else "unknown"
+            return "disabled" if u["stored"] or u["believed"] else "unknown"
         if u["service"] and match["service"] == "attribute" and not u["looked_up"]:
             return "unknown"
         if key is None:
@@ -323,7 +345,7 @@ class World:
         except Config:
             return {"error": "config"}
         verdicts = self.judge()
-        ret = {"groups": [], "verdicts": {u: v for u, (v, _) in verdicts.items()}}
+        ret = {"groups": [], "verdicts": {u: v for u, (v, _) in verdicts.items()}, "near": self.near(verdicts)}
         behind, objects, roles, groups = set(), set(), set(), set()
         for name in sorted(managed, key=lambda n: n.encode()):
             bindings = managed[name]

@@ -158,19 +158,21 @@ load_users(struct json_object *world, struct kb_realm *realm, const struct kb_ta
     }
 }
 
-/* One directory, "ldap": up, down, unwitnessed, or not in the realm any more. */
+/* Each is up, down, unwitnessed, or not in the realm any more. */
 static void
-load_directory(struct json_object *world, struct kb_realm *realm)
+load_directories(struct json_object *world, struct kb_realm *realm)
 {
-    uint32_t row = kb_realm_directory_add(realm, "ldap");
-    const char *is = text(world, "ldap");
-
-    assert(row != KB_NONE);
     realm->directories_read.status = KB_READ_COMPLETE;
-    realm->directories[row].listed = strcmp(is, "removed") != 0;
-    realm->directories[row].status = !strcmp(is, "up")     ? KB_DIRECTORY_UP
-                                     : !strcmp(is, "down") ? KB_DIRECTORY_DOWN
-                                                           : KB_DIRECTORY_UNWITNESSED;
+    json_object_object_foreach(get(world, "directories"), name, value)
+    {
+        uint32_t row = kb_realm_directory_add(realm, name);
+        const char *is = json_object_get_string(value);
+        assert(row != KB_NONE);
+        realm->directories[row].listed = strcmp(is, "removed") != 0;
+        realm->directories[row].status = !strcmp(is, "up")     ? KB_DIRECTORY_UP
+                                         : !strcmp(is, "down") ? KB_DIRECTORY_DOWN
+                                                               : KB_DIRECTORY_UNWITNESSED;
+    }
 }
 
 /* The managed groups are sorted by name already. */
@@ -301,7 +303,7 @@ answer(struct json_object *world)
     load_principals(world, &target);
     load_groups(world, &target);
     load_users(world, &realm, &target, &desired);
-    load_directory(world, &realm);
+    load_directories(world, &realm);
     load_managed(world, &realm, &target, &scope, &desired);
     in = (struct kb_plan_input){.rules = &rules,
                                 .scope = &scope,

@@ -90,15 +90,19 @@ class Model:
         self.look_up(user)
 
     def look_up(self, user):
-        if not user["looked_up"] and not user["gone"] and not (user["directory"] and self.w["ldap"] == "down"):
+        if not user["looked_up"] and not user["gone"] and not (user["directory"] and self.witness(user) == "down"):
             self.lookups.add(user["id"])
+
+    def witness(self, person):
+        return self.w["directories"][person["directory"]]
 
     def silent(self, person):
         """Nothing speaks against people of a directory that is not up; one that the realm dropped keeps nobody who is gone."""
-        if not person["directory"] or self.w["ldap"] == "up" or (person["gone"] and self.w["ldap"] == "removed"):
+        if not person["directory"]:
             return False
-        self.seen.add("directory " + self.w["ldap"])
-        return True
+        witness = self.witness(person)
+        self.seen.add(f"directory {witness}, {'f: id' if person['id'].startswith('f:') else 'linked'}")
+        return witness != "up" and not (person["gone"] and witness == "removed")
 
     def removal(self, group, pid, uid):
         """Cause of a removal, or None when the person is left alone."""
@@ -158,7 +162,8 @@ class Model:
             self.leave("unproven", group["name"], name)
         elif today:
             return self.unless_silent("foreign", group, pid, today)
-        elif self.w["ldap"] in ("down", "unwitnessed"):  # anybody may be hidden there
+        elif set(self.w["directories"].values()) & {"down", "unwitnessed"}:  # anybody may be hidden there
+            self.seen.add("directory hides nobody knows whom")
             self.leave("unproven", group["name"], name)
         else:
             return "foreign", ""
@@ -175,7 +180,7 @@ class Model:
         elif desired and not present:
             if pid in self.w["doubtful"]:
                 self.leave("ambiguous", group["name"], self.called(pid))
-            elif self.today(pid)["directory"] and self.w["ldap"] == "down":
+            elif self.today(pid)["directory"] and self.witness(self.today(pid)) == "down":
                 self.leave("unproven", group["name"], self.called(pid))
             else:
                 self.operation(plan, "add", "drift_removed" if ledger else "granted", pid, self.today(pid)["id"])

@@ -6,6 +6,7 @@ from planner_model import (AMBIGUOUS, COMPLETE, DISABLED, EXCLUDED, GONE, LOCKED
                            SNAPSHOT, UNKNOWN, UNMATCHED, UNVERIFIED)
 
 NAMES = ["admins", "ml", "ML", "data \"x\"", "größe\n", "team-a", "team-b", "Users", "z\u202e", "kept"]
+PLAIN = [f"team-{i:02}" for i in range(30)]
 DOUBTS = (EXCLUDED, LOCKED_OUT, AMBIGUOUS, UNKNOWN)
 
 
@@ -15,7 +16,7 @@ def chance(rnd, percent):
 
 def make_principals(rnd):
     ret = []
-    for i in range(rnd.choice([0, 3, 8, 8, 14, 14, 20, 160 if chance(rnd, 30) else 25])):
+    for i in range(rnd.choice([0, 3, 8, 8, 14, 14, rnd.randrange(61), 160 if chance(rnd, 70) else 25])):
         service = chance(rnd, 15)
         name = f"app-{i}" if service else rnd.choice([f"p{i}@acme.example", f"P{i}@Acme.example", f"ü{i}@acme.example"])
         ret.append({"id": str(rnd.randrange(10 ** rnd.randrange(2, 19)) + 1), "name": None if chance(rnd, 3) else name,
@@ -23,18 +24,27 @@ def make_principals(rnd):
     return list({p["id"]: p for p in ret}.values())
 
 
+def user_id(rnd, n):
+    """Of a local user or of one whose directory is not imported."""
+    return f"f:c0ffee:u{n}" if chance(rnd, 15) else f"u{n}"
+
+
+def home(rnd, uid, percent):
+    return "c0ffee" if uid.startswith("f:") else "ldap" if chance(rnd, percent) else None
+
+
 def make_user(rnd, uid, principal):
     """Flags that fit the verdict, as matching leaves them."""
     verdict = rnd.choice([MATCHED] * 24 + [EXCLUDED, DISABLED, DISABLED, DISABLED, LOCKED_OUT, UNVERIFIED, UNKNOWN, OFF]) if principal \
         else rnd.choice([UNMATCHED, UNMATCHED, NO_KEY, DISABLED, UNKNOWN, OFF, NOT_ASKED])
     u = {"id": uid, "username": f"user-{uid}", "email": f"{uid}@acme.example" if chance(rnd, 80) else "",
-         "directory": "ldap" if chance(rnd, 15) else None, "enabled": True, "stored": False, "locked_out": False, "gone": False, "believed": False,
+         "directory": home(rnd, uid, 15), "enabled": True, "stored": False, "locked_out": False, "gone": False, "believed": False,
          "looked_up": chance(rnd, 20), "verdict": verdict, "principal": principal}
     if verdict == DISABLED:
         if not principal and chance(rnd, 50):
             u |= {"gone": True, "looked_up": True, "enabled": False}
         else:
-            u |= {"directory": "ldap" if chance(rnd, 40) else None, "stored": chance(rnd, 50), "enabled": False}
+            u |= {"directory": home(rnd, uid, 40), "stored": chance(rnd, 50), "enabled": False}
             u["believed"] = bool(u["directory"]) and not u["stored"] and chance(rnd, 80)
     elif verdict == LOCKED_OUT:
         u |= {"locked_out": True, "enabled": False}
@@ -47,11 +57,11 @@ def make_users(rnd, principals):
     users = []
     for p in principals:
         if p["name"] and chance(rnd, 85):
-            users.append(make_user(rnd, f"u{len(users)}", p["id"]))
+            users.append(make_user(rnd, user_id(rnd, len(users)), p["id"]))
             if chance(rnd, 4):
                 users[-1] |= {"verdict": AMBIGUOUS, "enabled": True, "stored": False, "locked_out": False}
                 users.append({**users[-1], "id": f"u{len(users)}", "username": f"twin-{len(users)}"})
-    return users + [make_user(rnd, f"u{len(users) + i}", None) for i in range(rnd.randrange(8))]
+    return users + [make_user(rnd, user_id(rnd, len(users) + i), None) for i in range(rnd.randrange(8))]
 
 
 def make_group(rnd, gid, name, principals, users):
@@ -64,7 +74,7 @@ def make_group(rnd, gid, name, principals, users):
          "members": [p["id"] for p in principals if chance(rnd, density)], "ledger": {}}
     for p in principals:
         if chance(rnd, density):
-            known = owner.get(p["id"], "") if chance(rnd, 80) else rnd.choice(["", "gone-1", "gone-2"] + ids + 5 * gone)
+            known = owner.get(p["id"], "") if chance(rnd, 80) else rnd.choice(["", "gone-1", "gone-2"] + ids + 12 * gone)
             g["ledger"][p["id"]] = known
     return g
 
@@ -102,20 +112,22 @@ def make(seed):
         if chance(rnd, 3):
             w["protect_members"].append(rnd.choice([p["id"], (p["name"] or p["id"]).replace("p", "P")]))
     names = rnd.sample(NAMES, rnd.randrange(len(NAMES) + 1))
+    if chance(rnd, 10) and len(principals) < 100:
+        names += PLAIN[:rnd.choice([30, rnd.randrange(31)])]
     for i, name in enumerate(names + rnd.sample(names, min(len(names), chance(rnd, 10)))):
         if chance(rnd, 85):
             w["groups"].append(make_group(rnd, str(900 + i), name, principals, users))
     doubts = {u["id"]: u["principal"] for u in users if u["verdict"] in DOUBTS}
     w["doubtful"] = sorted({p for p in doubts.values() if p} |
                            {p for g in w["groups"] for p, u in g["ledger"].items() if u in doubts})
-    w["managed"] = [make_managed(rnd, name, w) for name in sorted(names, key=str.encode) if chance(rnd, 88)]
+    w["managed"] = [make_managed(rnd, name, w) for name in sorted(names, key=str.encode) if chance(rnd, 93)]
     for m in w["managed"]:
         for p in principals:
             if chance(rnd, 3):
                 w["exceptions"].append({"group": m["name"], "principal": rnd.choice([p["id"], (p["name"] or "?").upper()]),
                                         "until": rnd.choice([4999, 5000, 5001, 9000]), "reason": "pilot"})
     select(rnd, w)
-    w["ldap"] = rnd.choice(["up"] * 6 + ["down"] * 2 + ["unwitnessed", "removed"])
+    w["directories"] = {name: rnd.choice(["up"] * 5 + ["down"] * 2 + ["unwitnessed"] * 2 + ["removed"]) for name in ("ldap", "c0ffee")}
     return w
 
 

@@ -30,7 +30,11 @@ KINDS = ["rule role", "rule role_glob", "rule path", "rule path_glob", "rule cli
          "ambiguous path", "gone role", "gone path", "gone client role", "config error", "excluded role", "excluded path",
          "verdict matched", "verdict excluded", "verdict disabled", "verdict locked_out", "verdict unmatched",
          "verdict unverified", "verdict no_key", "verdict ambiguous", "verdict unknown", "verdict off", "service matched",
-         "two users one principal", "two principals one user", "gone user", "doubtful by ledger", "near-duplicate names",
+         "two users one principal", "two principals one user", "gone user", "doubtful by ledger", "near-duplicate of a principal",
+         "near-duplicate of a user", "user local", "user service account", "user disabled", "user locked out", "user LDAP", "user f: id",
+         "user brokered", "user no e-mail", "user duplicate e-mail", "user unverified", "user excluded", "user made again",
+         "user disabled in directory, believed", "user disabled in directory, doubted", "user without a name", "no group",
+         "30 groups", "nobody", "45 people", "depth 4", "no e-mail matched", "f: id matched", "brokered matched",
          "frozen by roles_read", "frozen by groups_read", "frozen by clients_read", "frozen by children_read",
          "frozen by holders_read", "frozen by members_read"]
 
@@ -61,7 +65,7 @@ def plain(answer):
     """The driver's answer without the words of notes, in the model's order."""
     if "error" in answer:
         return {"error": answer["error"]}
-    ret = {k: answer[k] for k in ("verdicts", "users_behind", "objects_behind", "memberships")}
+    ret = {k: answer[k] for k in ("verdicts", "near", "users_behind", "objects_behind", "memberships")}
     ret |= {k: sorted(answer[k]) for k in ("doubtful", "wanted_roles", "wanted_groups")}
     ret["groups"] = [{"name": g["name"], "users": sorted(g["users"]), "principals": sorted(g["principals"]),
                       "frozen": g["frozen"] is not None, "gone": g["gone"] is not None} for g in answer["groups"]]
@@ -120,6 +124,12 @@ def tally_catalog(w, model, seen):
         seen.add("slash in name")
     if len(set(names)) < len(names):
         seen.add("same name two branches")
+    if any(len(list(model.upwards(g))) >= 4 for g in model.groups):
+        seen.add("depth 4")
+    for kind, there in (("no group", not names), ("30 groups", len(names) >= 30), ("nobody", not w["users"]),
+                        ("45 people", len(w["users"]) >= 45)):
+        if there:
+            seen.add(kind)
 
 
 def tally_people(w, model, answer, seen):
@@ -137,9 +147,27 @@ def tally_people(w, model, answer, seen):
         seen.add("two users one principal")
     if any(v == "ambiguous" and len(p) > 1 for v, p in judged.values()):
         seen.add("two principals one user")
-    mails = {desired_model.lower(u["email"]) for u in w["users"] if u["email"]}
-    if len({m.casefold() for m in mails}) < len(mails) or {"\u0430da@acme.example", "ada@acme.example"} <= mails:
-        seen.add("near-duplicate names")
+    for user in answer["near"]:
+        seen.add("near-duplicate of a " + ("principal" if answer["near"][user] not in model.users else "user"))
+    for u in w["users"]:
+        kinds = user_kinds(w, u)
+        seen |= {"user " + kind for kind in kinds}
+        if answer["verdicts"][u["id"]] == "matched":
+            seen |= {kind + " matched" for kind in kinds}
+
+
+def user_kinds(w, u):
+    """What there is to say of a user, as issue and interface name it."""
+    mails = [desired_model.lower(other["email"] or "") for other in w["users"] if not other["gone"]]
+    off = not u["enabled"] and not u["stored"] and not u["locked_out"]
+    return {kind for kind, there in (
+        ("service account", u["service"]), ("disabled", u["stored"] and not u["locked_out"]), ("locked out", u["locked_out"]),
+        ("local", not u["directory"] and not u["service"] and not u.get("brokered")), ("LDAP", u["directory"] == "ldap"),
+        ("f: id", u["id"].startswith("f:")), ("brokered", u.get("brokered")), ("no e-mail", not u["email"]),
+        ("duplicate e-mail", u["email"] and mails.count(desired_model.lower(u["email"])) > 1),
+        ("unverified", u["email"] and not u["verified"]), ("made again", u.get("again")), ("without a name", not u["username"]),
+        ("excluded", u["id"] in w["exclude_users"]), ("disabled in directory, believed", u["directory"] and off and u["believed"]),
+        ("disabled in directory, doubted", u["directory"] and off and not u["believed"])) if there}
 
 
 def tally_paths(answer, model, seen):

@@ -24,7 +24,8 @@ SEED = int(os.environ.get("KEYBRICKS_SEED", "20261124"))
 # What must be in at least one world of a hundred, or the test does not test it. "stuck" comes from apply.
 KINDS = [f"{d} {p} {l}" for d in (0, 1) for p in (0, 1) for l in (0, 1) if d + p + l] + \
     ["cause " + c for c in ("granted", "drift_removed", "revoked", "disabled", "deleted", "foreign", "disabled_in_directory")] + \
-    ["directory " + how for how in ("down", "unwitnessed", "removed")] + \
+    [f"directory {witness}, {how}" for witness in ("up", "down", "unwitnessed", "removed") for how in ("linked", "f: id")] + \
+    ["directory hides nobody knows whom", "30 managed groups", "no managed group", "40 people", "nobody"] + \
     ["left " + name for name in LISTS if name != "stuck"] + \
     ["guard protected_group", "guard protected_member", "guard self_check", "action create", "action update", "excluded",
      "over 50 operations", "only groups", "only users", "no removals", "look-ups", "read again"]
@@ -78,6 +79,8 @@ def check(seed, driver, histogram):
     seen = model.seen
     for kind, there in (("over 50 operations", any(len(g["operations"]) > 50 for g in got["groups"])),
                         ("only groups", w["select_groups"] is not None), ("only users", w["select_users"] is not None),
+                        ("30 managed groups", len(w["managed"]) >= 30), ("no managed group", not w["managed"]),
+                        ("40 people", len(w["users"]) >= 40), ("nobody", not w["users"]),
                         ("no removals", rest["left_out"]), ("look-ups", rest["lookups"]), ("read again", rest["reread"])):
         if there:
             seen.add(kind)

@@ -11,7 +11,8 @@ GROUP_NAMES = ["ml", "data", "science", "a/b", "b", "teams", "red", "blue", "x y
 ROLE_NAMES = ["dbx-ml", "dbx-eng", "dbx-a-b", "base", "viewer", "admin", "dbx-ro", "x;y", "50%", "größe", "team-red", "DBX-ml"]
 MAILS = ["ada@acme.example", "ADA@acme.example", "bo@acme.example", "\u0430da@acme.example", "\u212aim@acme.example",
          "kim@acme.example", "eva@acme.example", "fay@acme.example", "e\u0301va@acme.example", "gus@acme.example",
-         "i\u0307vy@acme.example", "\u0130vy@acme.example", "hal@acme.example", "jon@acme.example"]
+         "i\u0307vy@acme.example", "\u0130vy@acme.example", "hal@acme.example", "jon@acme.example", "ha\u200bl@acme.example",
+         "jon@acme.example ", "J0n@acme.example", "\u00e9va@acme.example"]
 TARGET_GROUPS = ["engineers", "scientists", "readers", "g"]
 
 
@@ -68,18 +69,27 @@ def make_users(rnd):
     for i in range(rnd.choice([0, 1, 5, 12, 25, rnd.randrange(61)])):
         service = chance(rnd, 12)
         shared = chance(rnd, 25)
-        u = {"id": f"u{i}", "username": f"service-account-app{i}" if service else f"user{i}", "email": None,
-             "directory": "ldap" if chance(rnd, 10) else None, "attribute": None, "service": service,
+        foreign = not service and chance(rnd, 8)
+        u = {"id": f"f:c0ffee:u{i}" if foreign else f"u{i}", "username": f"service-account-app{i}" if service else f"user{i}", "email": None,
+             "directory": "c0ffee" if foreign else "ldap" if chance(rnd, 10) else None, "believed": False, "attribute": None, "service": service,
              "enabled": True, "verified": chance(rnd, 80), "stored": False, "locked_out": False,
              "gone": chance(rnd, 2), "looked_up": chance(rnd, 90 if service else 5)}
         if not service and chance(rnd, 90):
             u["email"] = rnd.choice(MAILS) if shared else f"user{i}@acme.example"
+        if not service and chance(rnd, 8):  # came in through another identity provider: a name of that one's, often no e-mail
+            u |= {"username": f"{rnd.choice(['github', 'okta', 'saml'])}.{i}", "brokered": True}
+            u["email"] = u["email"] if chance(rnd, 50) else None
+        if users and not service and chance(rnd, 3):  # deleted, and made again with everything the same but the id
+            old = rnd.choice(users)
+            old |= {"gone": True, "looked_up": True}
+            u |= {"username": old["username"], "email": old["email"], "again": True} if not old["service"] else {}
         if chance(rnd, 85 if service else 40):
             u["attribute"] = f"attr-{rnd.randrange(20)}" if shared else f"attr-{i}-x"
         if chance(rnd, 12):
             u["enabled"] = chance(rnd, 10)
             u["stored"] = chance(rnd, 65)
             u["locked_out"] = chance(rnd, 30)
+            u["believed"] = bool(u["directory"]) and not u["stored"] and not u["locked_out"] and chance(rnd, 60)
         if chance(rnd, 1):
             u["username"] = None
         if service and u["username"] is None:

@@ -150,3 +150,61 @@ def test_a_promise_that_this_version_cannot_keep_is_refused(stage, settings, wor
     at = stage(company("ada"), **settings)
     assert word in at.sync(code=78).err
     assert at.log() == []
+
+
+# ---- near-duplicates: not granted, and told ----
+
+NEAR = {  # short name: (e-mail in Keycloak, what the plan tells of it)
+    "ada": ("\u0430da@acme.example", "U+0430 here, U+0061 there"),
+    "bob": ("bo\u200bb@acme.example", "U+200B here, U+0062 there"),
+    "rene\u0301": ("ren\u00e9@acme.example", "U+00E9 here, U+0065 there"),
+    "iris": ("\u0131ris@acme.example", "U+0131 here, U+0069 there"),
+    "kim": ("\uff4bim@acme.example", "U+FF4B here, U+006B there"),
+    "olga": ("olga@acme.example ", "U+0020 here, the end there"),
+    "\u00d6zil": ("\u00f6zil@acme.example", "U+00F6 here, U+00D6 there"),
+}
+
+
+def look_alikes():
+    world = company("zoe")
+    for i, (name, (mail, _)) in enumerate(NEAR.items()):
+        world.user(f"u{i}", roles=["ml"], email=mail, dbx=False)
+        world.stranger(name)
+    world.user("nobody", roles=["ml"], dbx=False)
+    return world
+
+
+def test_near_duplicates_get_nothing_and_are_told(stage):
+    world = look_alikes()
+    at = stage(world)
+    plan = at.plan()
+    assert {row[3] for row in ops(plan)} == {"zoe"}
+    notes = {entry["name"]: entry["note"] for entry in plan["left_alone"]["unmatched"]}
+    assert notes == {"nobody@acme.example": "no Databricks user of that name"} | {
+        mail: f"no Databricks user of that name; near-duplicate of Databricks user {world.id(name)} ({difference})"
+        for name, (mail, difference) in NEAR.items()}
+    text = at.run("plan").out
+    for name, (_, difference) in NEAR.items():
+        assert f"near-duplicate of Databricks user {world.id(name)} ({difference})" in text
+    assert "\u200b" not in text
+    masked = at.run("plan", "--mask-users").out
+    assert "near-duplicate of Databricks user" in masked and "acme.example" not in masked
+    at.sync()
+    assert at.members("ml") == {"zoe"}
+    at.assert_settled()
+    assert "near-duplicate" in at.run("explain", "u0", "ml").out
+
+
+def test_near_duplicates_are_not_made_either(stage):
+    """match.missing_users = "create" makes who is missing, not who may be somebody that is there."""
+    world = look_alikes()
+    for name, mail in (("anna", "\u0430nna@acme.example"), ("other", "anna@acme.example")):
+        world.user(name, roles=["ml"], email=mail, dbx=False)
+    at = stage(world, match={"missing_users": "create"})
+    at.sync()
+    assert [body["userName"] for method, path, body in at.writes() if (method, path) == ("POST", "/Users")] == ["nobody@acme.example"]
+    assert at.members("ml") == {"zoe", "nobody"}
+    plan = at.plan()
+    assert plan["summary"]["create_users"] == 0 and len(left(plan, "unmatched")) == len(NEAR) + 2
+    for name, other in (("anna", "other"), ("other", "anna")):
+        assert f"near-duplicate of Keycloak user {world.kc_id(other)}" in at.run("explain", name, "ml").out

@@ -7,7 +7,7 @@
 #include "tests/unit/support/torture.h"
 
 struct seen {
-    uint32_t managed, bindings, users, principals, doubtful, reasons, via;
+    uint32_t managed, bindings, users, principals, doubtful, near, reasons, via;
     uint64_t memberships;
     bool frozen, gone;
 };
@@ -41,6 +41,7 @@ see(const struct kb_rules *rules, struct kit *kit, struct seen *ret, struct kb_e
     ret->managed = scope.managed_len;
     ret->bindings = scope.bindings_len;
     ret->doubtful = desired.doubtful.len;
+    ret->near = desired.near_len;
     ret->memberships = desired.memberships;
     ret->reasons = plan.reasons_len;
     ret->via = plan.via_len;
@@ -54,9 +55,9 @@ static bool
 same(const struct seen *a, const struct seen *b)
 {
     return a->managed == b->managed && a->bindings == b->bindings && a->users == b->users &&
-           a->principals == b->principals && a->doubtful == b->doubtful && a->reasons == b->reasons &&
-           a->via == b->via && a->memberships == b->memberships && a->frozen == b->frozen &&
-           a->gone == b->gone;
+           a->principals == b->principals && a->doubtful == b->doubtful && a->near == b->near &&
+           a->reasons == b->reasons && a->via == b->via && a->memberships == b->memberships &&
+           a->frozen == b->frozen && a->gone == b->gone;
 }
 
 static void
@@ -77,6 +78,9 @@ make_world(struct kit *kit)
                                         "user|twin|p9@a",
                                         "person|900|p9@a",
                                         "hold|twin|b",
+                                        "user|like|\321\2008@a",
+                                        "user|alike|\321\20088888@a",
+                                        "user|another|p88888@a",
                                         "ledger|g|900|twin",
                                         NULL};
     char line[64];
@@ -112,7 +116,7 @@ test_every_allocation(void **state)
     make_world(&kit);
     assert_int_equal(see(&rules, &kit, &want, &err), 0);
     assert_true(want.users > 300 && want.reasons > want.users && want.frozen && want.gone &&
-                want.doubtful > 0);
+                want.doubtful > 0 && want.near == 3);
     assert_int_equal(want.managed, 5);
     for (; reached; n++) {
         int r;

@@ -373,21 +373,6 @@ find_near(struct judge *j, struct kb_matches *ret)
     return fine;
 }
 
-const struct kb_near *
-kb_match_near(const struct kb_near *near, uint32_t near_len, uint32_t user)
-{
-    uint32_t low = 0, high = near_len;
-
-    while (low < high) {
-        uint32_t mid = low + (high - low) / 2;
-        if (near[mid].user < user)
-            low = mid + 1;
-        else
-            high = mid;
-    }
-    return low < near_len && near[low].user == user ? &near[low] : NULL;
-}
-
 int
 kb_matches_make(const struct kb_rules *rules, const struct kb_realm *realm, const struct kb_target *target,
                 struct kb_matches *ret, struct kb_error *err)

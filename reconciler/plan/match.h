@@ -11,6 +11,7 @@
 #include "model/realm.h"
 #include "model/rules.h"
 #include "model/target.h"
+#include "reconciler/plan/near.h"
 
 /* Who is behind a user, judged once for all groups. */
 enum kb_match_verdict {
@@ -33,15 +34,6 @@ struct kb_user_match {
                            AMBIGUOUS), or KB_NONE */
 };
 
-/* An unmatched user whose key looks like somebody else's (model/near.h): reported, never granted. */
-struct kb_near {
-    uint32_t user;        /* realm user index */
-    uint32_t row;         /* of the other one: target principal or realm user */
-    bool principal;       /* which of the two */
-    const char *own;      /* this user's key */
-    const char *key, *id; /* the other one's; all borrowed from target or realm */
-};
-
 struct kb_matches {
     struct kb_user_match *v; /* by realm user index */
     struct kb_near *near;    /* sorted by user */
@@ -52,9 +44,6 @@ struct kb_matches {
 int kb_matches_make(const struct kb_rules *rules, const struct kb_realm *realm,
                     const struct kb_target *target, struct kb_matches *ret, struct kb_error *err);
 void kb_matches_done(struct kb_matches *matches);
-
-/* NULL: nobody looks like this user. */
-const struct kb_near *kb_match_near(const struct kb_near *near, uint32_t near_len, uint32_t user);
 
 /* The key a user is compared by: the first of match.users that is present; NULL when none is. Borrowed from
  * realm. */

@@ -151,3 +151,18 @@ near_take(const struct near *near, struct kb_near **ret, uint32_t *ret_len)
     *ret_len = len;
     return true;
 }
+
+const struct kb_near *
+kb_match_near(const struct kb_near *near, uint32_t near_len, uint32_t user)
+{
+    uint32_t low = 0, high = near_len;
+
+    while (low < high) {
+        uint32_t mid = low + (high - low) / 2;
+        if (near[mid].user < user)
+            low = mid + 1;
+        else
+            high = mid;
+    }
+    return low < near_len && near[low].user == user ? &near[low] : NULL;
+}

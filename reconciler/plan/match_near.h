@@ -7,7 +7,8 @@
 #define KB_PLAN_MATCH_NEAR_H
 
 #include "base/buf.h"
-#include "reconciler/plan/match.h"
+#include "model/pool.h"
+#include "reconciler/plan/near.h"
 
 struct near_one { /* somebody with that fold; id NULL: nobody */
     const char *key, *id;

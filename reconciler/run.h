@@ -121,6 +121,7 @@ void run_users_forget(struct run_target *t);
 int run_keep_vanished(struct run_target *t, struct kb_error *err);
 void run_say_selectors(const struct run_target *t);
 void run_say_gone(const struct run_target *t);
+void run_say_rights(const struct run *run); /* after the reading */
 uint32_t run_unlisted(const struct run_target *t);
 
 /* run_history.c: what the guards need from the store, and what the store keeps for them. */

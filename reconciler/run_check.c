@@ -4,6 +4,7 @@
 #include "reconciler/run.h"
 
 #include "base/log.h"
+#include "base/mem.h"
 #include "base/str.h"
 
 /* A rule whose role or path the realm does not have desires nobody; a typing error looks the same, so it is said in every run. */
@@ -19,6 +20,19 @@ run_say_gone(const struct run_target *t)
                    "rule %u: the realm has no \"%.100s\"; nobody is desired through it", b->rule->number,
                    b->rule->object);
     }
+}
+
+/* Only reading is needed. Asked of the token; one without roles in it ("lightweight") says nothing. */
+void
+run_say_rights(const struct run *run)
+{
+    KB_CLEANUP(kb_free) char *excess = kc_auth_excess_rights(kb_http_peer_token_payload(run->kc_peer));
+    if (excess)
+        KB_LOG(KB_LOG_WARN, "too_many_rights",
+               (KB_F("realm", run->config->keycloak.realm), KB_F("client", run->config->keycloak.client_id),
+                KB_F("roles", excess)),
+               "keybricks only reads, and this account may do more: take %.300s of realm-management from it",
+               excess);
 }
 
 /* A group with ledger rows stays managed while its glob's role or path has vanished; guard source_object_gone decides. */

@@ -155,6 +155,7 @@ run_read(struct run *run)
             KB_FN("retries", kc.retries)),
            "realm %s read", run->config->keycloak.realm);
     run_directories_log(run);
+    run_say_rights(run);
 }
 
 /* Second round: groups that turned out to have operations, users that no listing explains, and the lists once

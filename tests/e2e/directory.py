@@ -4,9 +4,6 @@ slapd runs as whoever runs the tests, with a configuration and a database in a t
 can be stopped, frozen and started again. A small proxy in front of Keycloak lets a test act between two requests.
 """
 
-import http.client
-import http.server
-import json
 import os
 import shutil
 import signal
@@ -128,11 +125,8 @@ def make_realm(admin, name):
     account = {**account, "realmRoles": []}
     for one in (client, account):
         one.pop("id", None)
-    body = {"realm": name, "enabled": True, "sslRequired": "none", "clients": [client], "users": [account]}
     made = server.Admin(f"http://{admin.host}", name)
-    status, answer = made._send("POST", "/admin/realms", json.dumps(body),  # noqa: SLF001
-                                {**made._bearer(), "Content-Type": "application/json"})  # noqa: SLF001
-    assert status == 201, answer
+    made.make({"realm": name, "enabled": True, "sslRequired": "none", "clients": [client], "users": [account]})
     return made
 
 
@@ -164,46 +158,3 @@ def federate(admin, url, mode):
     admin.call("POST", f"/user-storage/{provider}/mappers/{mapper}/sync?direction=fedToKeycloak")
     admin.call("POST", f"/user-storage/{provider}/sync?action=triggerFullSync")
     return provider
-
-
-# ---- between two requests ----
-
-class Between:
-    """A proxy in front of Keycloak: before(path) is called for each request that passes, one at a time."""
-
-    def __init__(self, host):
-        self.before = lambda path: None
-        self.paths, lock = [], threading.Lock()
-        outer = self
-
-        class Handler(http.server.BaseHTTPRequestHandler):
-            protocol_version = "HTTP/1.1"
-
-            def forward(self):
-                body = self.rfile.read(int(self.headers.get("Content-Length", 0)))
-                with lock:
-                    outer.paths.append(self.path)
-                    outer.before(self.path)
-                    upstream = http.client.HTTPConnection(host, timeout=60)
-                    upstream.request(self.command, self.path, body, dict(self.headers))
-                    answer = upstream.getresponse()
-                    data = answer.read()
-                    upstream.close()
-                self.send_response(answer.status)
-                self.send_header("Content-Type", answer.headers.get("Content-Type", ""))
-                self.send_header("Content-Length", str(len(data)))
-                self.end_headers()
-                self.wfile.write(data)
-
-            do_GET = do_POST = forward
-
-            def log_message(self, *_):
-                pass
-
-        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
-        self.url = f"http://127.0.0.1:{self.server.server_port}"
-        threading.Thread(target=self.server.serve_forever, daemon=True).start()
-
-    def stop(self):
-        self.server.shutdown()
-        self.server.server_close()

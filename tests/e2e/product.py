@@ -28,17 +28,19 @@ def value(thing):
 
 
 class Keybricks:
-    """One configuration and its state. run() gives what the process gave."""
+    """One configuration and its state. run() gives what the process gave. keycloak: settings of that name, on top."""
 
-    def __init__(self, binary, directory, keycloak_url, target, rules, guards=None, **more):
-        self.binary, self.directory, self.rules = binary, directory, rules
+    def __init__(self, binary, directory, keycloak_url, target, rules, guards=None, keycloak=None, secret=realm.CLIENT_SECRET,
+                 **more):
+        self.binary, self.directory, self.rules, self.secret = binary, directory, rules, secret
         directory.mkdir()
-        secret = directory / "keycloak.secret"
-        secret.write_text(realm.CLIENT_SECRET, encoding="utf-8")
-        secret.chmod(0o600)
+        self.secret_file = directory / "keycloak.secret"
+        self.secret_file.write_text(secret, encoding="utf-8")
+        self.secret_file.chmod(0o600)
         settings = {
             "version": 1, "state_dir": str(directory / "state"),
-            "keycloak": {"url": keycloak_url, "realm": realm.REALM, "client_id": realm.CLIENT_ID, "secret_file": str(secret)},
+            "keycloak": {"url": keycloak_url, "realm": realm.REALM, "client_id": realm.CLIENT_ID,
+                         "secret_file": str(self.secret_file), **(keycloak or {})},
             "targets": [target], "rules": rules,
             # The first run of a small company is the whole company; these limits are for the second.
             "guards": {"max_additions_total": 100000, "max_group_creations": 100, **(guards or {})},
@@ -57,7 +59,7 @@ class Keybricks:
         told = f"keybricks {' '.join(map(str, arguments))}: {done.returncode}\n{stdout[-3000:]}\n{stderr[-3000:]}"
         assert done.returncode == code, told
         assert re.match(rf"keybricks: exit {code} [a-z]+: .+\(.*writes=\d+\)$", stderr.splitlines()[-1]), told
-        assert realm.CLIENT_SECRET not in stdout + stderr
+        assert self.secret not in stdout + stderr
         return stdout, stderr
 
     def plan(self, *arguments, code=0):

@@ -203,5 +203,15 @@ def build():
     }
 
 
+def renamed(thing, name):
+    """The same realm under another name, with other ids, so that a server can have both."""
+    if isinstance(thing, dict):
+        return {key: ident("realm", name, inner) if key == "id" and inner != REALM else renamed(inner, name)
+                for key, inner in thing.items()}
+    if isinstance(thing, list):
+        return [renamed(inner, name) for inner in thing]
+    return {REALM: name, f"default-roles-{REALM}": f"default-roles-{name}"}.get(thing, thing) if isinstance(thing, str) else thing
+
+
 if __name__ == "__main__":
     print(json.dumps(build(), ensure_ascii=False, indent=1, sort_keys=True))

@@ -2,15 +2,17 @@
 
 import http.client
 import json
+import os
 import pathlib
 import subprocess
 import time
 import urllib.parse
 
+NEWEST, OLDER = "26.7.4", "26.4.0"
 SCRIPT = pathlib.Path(__file__).resolve().parents[2] / "scripts" / "keycloak"
 
 
-def start(directory, realms):
+def start(directory, realms, version=NEWEST):
     """realms: {name: representation}. Returns the URL; the caller calls stop(directory)."""
     files = []
     directory = pathlib.Path(directory)
@@ -19,7 +21,8 @@ def start(directory, realms):
         path = directory / f"{name}-realm.json"
         path.write_text(json.dumps(representation), encoding="utf-8")
         files.append(str(path))
-    run = subprocess.run([SCRIPT, "start", str(directory / "server"), "0", *files], stdout=subprocess.PIPE, check=True)
+    run = subprocess.run([SCRIPT, "start", str(directory / "server"), "0", *files], stdout=subprocess.PIPE, check=True,
+                         env=os.environ | {"KEYCLOAK_VERSION": version})
     return run.stdout.decode().strip()
 
 
@@ -96,6 +99,20 @@ class Admin:
 
     # What an administrator does in the tests.
 
+    def make(self, representation):
+        """The realm itself. The administrator's token knows nothing of a realm that is made later, so a new one is taken."""
+        status, answer = self._send("POST", "/admin/realms", json.dumps(representation),
+                                    {**self._bearer(), "Content-Type": "application/json"})
+        if status != 201:
+            raise Answer("POST", "/admin/realms", status, answer)
+        self.renew = 0.0
+
+    def version(self):
+        status, answer = self._send("GET", "/admin/serverinfo", headers=self._bearer())
+        if status != 200:
+            raise Answer("GET", "/admin/serverinfo", status, answer)
+        return json.loads(answer)["systemInfo"]["version"]
+
     def user(self, username):
         found = self.get(f"/users?exact=true&username={quote(username)}")
         assert len(found) == 1, f"{username}: {len(found)} users"
@@ -117,6 +134,13 @@ class Admin:
 
     def leave(self, username, path):
         self.call("DELETE", f"/users/{self.user(username)['id']}/groups/{self.group(path)['id']}")
+
+    def right(self, client, name, method="POST"):
+        """Gives the service account of a client a role of realm-management, or takes it (DELETE)."""
+        management = self.get("/clients?clientId=realm-management")[0]["id"]
+        account = self.user(f"service-account-{client}")["id"]
+        self.call(method, f"/users/{account}/role-mappings/clients/{management}",
+                  [self.get(f"/clients/{management}/roles/{name}")])
 
     def enable(self, username, enabled):
         user = self.user(username)

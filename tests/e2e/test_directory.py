@@ -4,10 +4,10 @@ caches. Nobody may be removed wrongly, whatever Keycloak says meanwhile; and who
 import os
 import shutil
 
+import between
 import directory
 import product
 import pytest
-import realm
 import target
 
 if not os.environ.get("KEYBRICKS_BIN") or not os.environ.get("KEYBRICKS_SIM"):
@@ -23,6 +23,7 @@ OPEN = {"group_max_removals_percent": 100, "group_max_removals_small": 1000, "ma
         "max_removals_total": 100000, "never_empty_from": 100000, "removal_window_percent": 100, "removal_window_total": 100000,
         "source_shrink_percent": 100, "first_run": False, "directory_contradicted_percent": 100}
 DOWN = "directory corp is down"
+pytestmark = pytest.mark.usefixtures("up")
 
 
 def mails(names):
@@ -43,14 +44,13 @@ class Company:
         self.admin.call("POST", "/roles", {"name": "work"})
         group = self.admin.group("/staff")["id"]
         self.admin.call("POST", f"/groups/{group}/role-mappings/realm", [self.admin.get("/roles/work")])
-        self.between = directory.Between(self.admin.host)
+        self.between = between.Between(self.admin.host)
         everybody = sorted(mails(PEOPLE + LOCAL))
         self.target = target.Target(os.environ["KEYBRICKS_SIM"], base, {"user": everybody, "service_principal": []},
                                     {"staff": set(), "science": set(), "workers": set()})
         self.keybricks = product.Keybricks(os.environ["KEYBRICKS_BIN"], base / "keybricks", self.between.url, self.target.settings(),
-                                           RULES, guards=OPEN, run={"tries": 2, "retry_budget_s": 5, "verify_s": 0})
-        text = self.keybricks.config.read_text(encoding="utf-8")
-        self.keybricks.config.write_text(text.replace(f'realm = "{realm.REALM}"', f'realm = "{self.admin.realm}"'), encoding="utf-8")
+                                           RULES, guards=OPEN, keycloak={"realm": self.admin.realm},
+                                           run={"tries": 2, "retry_budget_s": 5, "verify_s": 0})
         self.state = {"staff": mails(PEOPLE + LOCAL), "science": mails(PEOPLE[:4]), "workers": mails(PEOPLE + LOCAL)}
 
     def stop(self):
@@ -105,7 +105,7 @@ def company(request, admin, tmp_path_factory):
         built.stop()
 
 
-@pytest.fixture(autouse=True)
+@pytest.fixture
 def up(company):
     """Each test starts with a directory that is up, and nothing left behind by the one before."""
     company.slapd.start()

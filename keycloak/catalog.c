@@ -347,6 +347,7 @@ kc_catalog_judge(struct kc *kc)
         return;
     }
     if (read->rows == 0) {
+        kc->groups_hidden = true;
         (void) kb_fail(&err, KB_E_HTTP,
                        "realm \"%s\": GET /groups answers 200 with nothing, though %u groups are there: the "
                        "service account of the client lacks view-users of realm-management (query-groups is "

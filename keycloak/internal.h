@@ -77,6 +77,7 @@ struct kc {
     uint32_t role_duplicates, group_duplicates;
     bool roles_again, groups_again; /* read a second time already */
     bool grants_shown;              /* some group came with its roles */
+    bool groups_hidden;             /* 200 with nothing, where groups are */
 
     /* After the lists. */
     struct kb_read users_count_read, users_probe_read;

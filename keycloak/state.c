@@ -207,6 +207,8 @@ kc_failed(const struct kc *kc, struct kb_error *err)
     const struct kb_read *unit = every_unit_failed(kc->realm);
     const struct kb_read *roles = &kc->realm->roles_read, *groups = &kc->realm->groups_read;
 
+    if (kc->groups_hidden && roles->status == KB_READ_DENIED && kc->fatal.status == 200)
+        return fail_rights(kc, "view-realm and view-users", err);
     if (kc->fatal.code != KB_OK) {
         *err = kc->fatal;
         return -(int) err->code;

@@ -180,6 +180,7 @@ struct kb_plan {
     bool rules_changed;
     bool no_ledger; /* the state could not be read: revocations appear as foreign */
     bool client_composites_unread;
+    bool clients_denied; /* a rule asks for client roles, and the account may not see them */
     kb_text events_note; /* why some operation has no admin event; 0: all have, or none was asked */
     bool narrowed;       /* --group, --user or --no-removals was used */
 

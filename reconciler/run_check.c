@@ -7,18 +7,30 @@
 #include "base/mem.h"
 #include "base/str.h"
 
+/* Only a list that was read can lack something. */
+static bool
+is_read(const struct run_target *t, enum kb_rule_kind kind)
+{
+    const struct kb_realm *realm = &t->run->realm;
+    if (kind == KB_RULE_PATH || kind == KB_RULE_PATH_GLOB)
+        return kb_read_ok(&realm->groups_read);
+    return kb_read_ok(&realm->roles_read) &&
+           (kind != KB_RULE_CLIENT_ROLE || kb_read_ok(&realm->clients_read));
+}
+
 /* A rule whose role or path the realm does not have desires nobody; a typing error looks the same, so it is said in every run. */
 void
 run_say_gone(const struct run_target *t)
 {
     for (uint32_t i = 0; i < t->scope.bindings_len; i++) {
         const struct kb_binding *b = &t->scope.bindings[i];
-        if (b->gone)
+        bool client = b->rule->kind == KB_RULE_CLIENT_ROLE;
+        if (b->gone && is_read(t, b->rule->kind))
             KB_LOG(KB_LOG_WARN, "rule_object_missing",
                    (KB_F("target", t->config->name), KB_FN("rule", b->rule->number),
                     KB_F("group", t->scope.managed[b->managed].name)),
-                   "rule %u: the realm has no \"%.100s\"; nobody is desired through it", b->rule->number,
-                   b->rule->object);
+                   "rule %u: the realm has no \"%.100s%s%.100s\"; nobody is desired through it",
+                   b->rule->number, client ? b->rule->client : "", client ? ":" : "", b->rule->object);
     }
 }
 

@@ -51,6 +51,15 @@ doubt_text(const char *what, const char *name, const char *list, const struct kb
                        kb_read_status_name((enum kb_read_status) read->status), http, others);
 }
 
+static char *
+clients_doubt_text(const struct kb_read *read)
+{
+    KB_CLEANUP(kb_free) char *text = doubt_text("realm", "", "list of client roles", read, 0);
+
+    return text && read->status == KB_READ_DENIED ? kb_asprintf("%s: the account lacks view-clients", text)
+                                                  : kb_steal(&text);
+}
+
 /* "client:role" as rules write it; NULL: out of memory. */
 static char *
 role_label(const struct kb_realm *realm, const struct kb_role *role)
@@ -155,7 +164,7 @@ doubt_bindings(const struct maker *m, const struct kb_managed *managed, bool *re
     else if (by_role && m->roles_doubt)
         note = kb_asprintf("%s", m->roles_doubt);
     else if (by_client && !kb_read_ok(&realm->clients_read))
-        note = doubt_text("realm", "", "list of client roles", &realm->clients_read, 0);
+        note = clients_doubt_text(&realm->clients_read);
     else
         return NULL;
     *ret_failed = !note;

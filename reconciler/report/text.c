@@ -58,8 +58,9 @@ source_line(const struct text *t)
                         p->source_lists);
     }
     if (p->client_composites_unread)
-        kb_buf_adds(t->b, "           who holds a role only through a client's role is not seen: no rule "
-                          "asks for client roles\n");
+        kb_buf_addf(t->b, "           who holds a role only through a client's role is not seen: %s\n",
+                    p->clients_denied ? "the account lacks view-clients of realm-management"
+                                      : "no rule asks for client roles");
     if (p->events_note) {
         kb_buf_adds(t->b, "           admin events: ");
         kb_buf_add_visible(t->b, kb_plan_str(p, p->events_note));

@@ -217,6 +217,7 @@ void kb_http_settle(struct kb_http_slot *slot, CURLcode result);
 /* Is there time and budget for this wait? Then it is counted. */
 bool kb_http_afford(struct kb_http_peer *peer, int64_t ms, int64_t counted_ms);
 void kb_http_note_date(struct kb_http_peer *peer, int64_t date_s);
+void kb_http_note_certificate(const struct kb_http_slot *slot); /* before the slot is used again */
 
 /* ---- http_deliver.c ---- */
 

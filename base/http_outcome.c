@@ -123,21 +123,24 @@ kb_http_note_date(struct kb_http_peer *peer, int64_t date_s)
         peer->stats.skew_s = skew;
 }
 
-/* The first certificate is the server's own. Source: CURLINFO_CERTINFO(3). */
-static void
-note_certificate(const struct kb_http_slot *slot)
+/* The first certificate is the server's own. Source: CURLINFO_CERTINFO(3). Of several, the one that ends first counts; a connection
+ * that is used again shows none, and the first request over it may have been for a token. */
+void
+kb_http_note_certificate(const struct kb_http_slot *slot)
 {
     static const char key[] = "Expire date:";
     struct kb_http_stats *stats = &slot->peer->stats;
     struct curl_certinfo *info = NULL;
-    if (stats->cert_expires_s || curl_easy_getinfo(slot->easy, CURLINFO_CERTINFO, &info) != CURLE_OK ||
-        !info || info->num_of_certs < 1)
+    if (curl_easy_getinfo(slot->easy, CURLINFO_CERTINFO, &info) != CURLE_OK || !info ||
+        info->num_of_certs < 1)
         return;
-    for (const struct curl_slist *line = info->certinfo[0]; line; line = line->next)
-        if (strncmp(line->data, key, strlen(key)) == 0)
-            stats->cert_expires_s = (int64_t) curl_getdate(line->data + strlen(key), NULL);
-    if (stats->cert_expires_s < 0)
-        stats->cert_expires_s = 0;
+    for (const struct curl_slist *line = info->certinfo[0]; line; line = line->next) {
+        int64_t ends_s = strncmp(line->data, key, strlen(key))
+                             ? -1
+                             : (int64_t) curl_getdate(line->data + strlen(key), NULL);
+        if (ends_s > 0 && (!stats->cert_expires_s || ends_s < stats->cert_expires_s))
+            stats->cert_expires_s = ends_s;
+    }
 }
 
 static void
@@ -238,7 +241,7 @@ kb_http_settle(struct kb_http_slot *slot, CURLcode result)
     job->sent = slot->starts > 0;
     peer->stats.bytes += job->answer->total;
     kb_http_note_date(peer, job->answer->date_s);
-    note_certificate(slot);
+    kb_http_note_certificate(slot);
     if (job->done) { /* its reader refused the body, or the time was over: the error is there */
         finish(job);
         return;

@@ -240,6 +240,7 @@ kb_http_token_settle(struct kb_http_peer *peer, CURLcode result)
     token->pending = false;
     peer->stats.bytes += token->slot.answer->total;
     kb_http_note_date(peer, token->slot.answer->date_s);
+    kb_http_note_certificate(&token->slot);
     judge(peer, result, &why);
     int status = token->slot.answer->status;
     int64_t retry_after_s = token->slot.answer->retry_after_s;

@@ -9,6 +9,7 @@
 
 #include "base/clock.h"
 #include "base/log.h"
+#include "base/str.h"
 #include "store/ledger.h"
 #include "store/snapshot.h"
 
@@ -118,6 +119,22 @@ judge_reading(struct run *run)
     }
 }
 
+#define CERTIFICATE_WARN_DAYS 14 /* reliability F06 */
+
+/* The day on which nothing works any more should not come as a surprise. */
+static void
+say_certificate(const char *whose, const struct kb_http_peer *peer)
+{
+    struct kb_http_stats stats = {0};
+    char when[KB_TIME_SIZE];
+    kb_http_peer_stats(peer, &stats);
+    int64_t days = (stats.cert_expires_s - kb_wall_s()) / 86400;
+    if (stats.cert_expires_s && days < CERTIFICATE_WARN_DAYS)
+        KB_LOG(KB_LOG_WARN, "certificate_ends", (KB_F("server", whose), KB_FN("days", days)),
+               "the certificate of %s ends on %s, in %lld days", whose,
+               kb_time_format(stats.cert_expires_s, when), (long long) days);
+}
+
 void
 run_read(struct run *run)
 {
@@ -145,6 +162,10 @@ run_read(struct run *run)
         return;
     }
     judge_reading(run);
+    say_certificate("keycloak", run->kc_peer);
+    for (size_t i = 0; i < run->targets_len; i++)
+        if (run->targets[i].peer)
+            say_certificate(run->targets[i].config->name, run->targets[i].peer);
     if (kc_failed(run->kc, &err) < 0)
         return;
     struct kb_http_stats kc = {0};

@@ -6,8 +6,9 @@ import socket
 import threading
 
 import pytest
-from keybricks import MAIL, OPEN, World, entry, ops
+from keybricks import MAIL, OPEN, Stage, World, entry, ops
 from reading import END, START, changed, recover, state
+from test_tls import GOOD, TlsSim, certificate
 
 SIDES = {"kc": 4, "dbx": 5}
 NOWHERE = "https://" + "x" * 64 + ".invalid"  # a label of 64 letters: no resolver sends that anywhere
@@ -99,6 +100,25 @@ def test_a_server_that_is_none(stage, side, code, answer):
         result = at.sync(code=code)
         assert raw.seen and not [one for one in raw.seen if b" HTTP/1.1\r\n" not in one or b"Upgrade" in one or not one.startswith(b"POST /")]
     assert at.writes() == [] and "?secret" not in result.err
+
+
+@pytest.mark.parametrize("days,said", [("13", True), ("20", False)])
+@pytest.mark.parametrize("side", ["keycloak", "databricks"])
+def test_a_certificate_that_ends_soon_is_said_and_all_goes_on(tmp_path, monkeypatch, side, days, said):
+    certificate(tmp_path, **GOOD | {"days": days})
+    world = World()
+    world.user("ada", roles=["ml"])
+    world.rule(role="ml", group="ml")
+    world.group("ml")
+    monkeypatch.setattr("keybricks.Sim", lambda *args: TlsSim(side, tmp_path, *args))
+    with Stage(tmp_path, world) as at:
+        ca = str(tmp_path / "ca.pem")
+        at.configure(**{"keycloak": {"ca_file": ca}} if side == "keycloak" else {"targets": [at.target(ca_file=ca)]})
+        result = at.sync()
+        name = {"keycloak": "keycloak", "databricks": "acme"}[side]
+        assert (f"the certificate of {name} ends on 20" in result.err) == said, str(result)
+        assert result.err.count("the certificate of") == said
+        assert at.members("ml") == {"ada"}
 
 
 # ---- who we are ----

@@ -29,6 +29,7 @@ struct kb_principal {
     bool active;
     bool listed;    /* in a complete listing of this run (or of the snapshot with refresh never) */
     bool looked_up; /* asked by id in this run because no listing explained it */
+    bool named;     /* looked up by name in this run: nobody else bears it, or all who do are here */
 };
 
 /* A user that Databricks does not have yet and that match.missing_users = "create" would make: its id is this
@@ -71,6 +72,8 @@ struct kb_target {
     struct kb_index principal_by_id, group_by_id;
     struct kb_index group_by_name; /* exact displayName */
 
+    uint32_t
+        missing; /* people who hold a managed group and have no principal: what the next run will ask about */
     uint32_t self; /* principal index of the program itself, KB_NONE unknown */
     struct kb_read users_read, services_read, groups_read;
 };

@@ -49,6 +49,7 @@ target_done(struct run_target *t)
     kb_desired_done(&t->desired);
     kb_scope_done(&t->scope);
     kb_target_done(&t->target);
+    kb_u32s_done(&t->asked);
     stuck_done(t->stuck, t->stuck_len);
     free(t->approvals);
     free(t->approval_rows);
@@ -120,12 +121,14 @@ plan(struct run_target *t, struct kb_error *err)
         e = run_directories_believe(t, err);
         if (e >= 0)
             e = plan_once(t, found ? last.rules_digest : "", &needs, err);
-        bool never = t->run->opts.refresh == RUN_REFRESH_NEVER;
+        bool never = t->run->opts.refresh == RUN_REFRESH_NEVER, people = false;
         needs.witness = needs.witness && !t->run->reread;
         if (never)
             needs.target_groups.len = 0;
-        bool enough =
-            (!needs.target_groups.len && !needs.lookup_len && !needs.witness) || round + 1 == PLAN_ROUNDS;
+        if (e >= 0)
+            e = run_people_need(t, round + 2 >= PLAN_ROUNDS, &people, err);
+        bool enough = !people && ((!needs.target_groups.len && !needs.lookup_len && !needs.witness) ||
+                                  round + 1 >= PLAN_ROUNDS);
         if (e >= 0 && !enough)
             e = run_read_needs(t, &needs, err);
         kb_plan_needs_done(&needs);

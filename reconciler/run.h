@@ -33,7 +33,11 @@ struct run_target {
     struct scim *scim;
     struct kb_target target;
     struct kb_scope scope;
-    bool scoped, listed; /* the two halves that reading single groups waits for */
+    bool scoped, listed;   /* the two halves that reading single groups waits for */
+    bool remembered;       /* who bears which name is the snapshot's word, but for those looked up by name */
+    bool surprised;        /* a look-up contradicted it */
+    uint32_t people_pages; /* requests that the lists of people would take */
+    struct kb_u32s asked;  /* realm users without a match who were looked up */
     struct kb_desired desired;
     struct kb_plan plan;
     struct kb_plan fresh; /* apply: what would be planned now, behind the saved plan */
@@ -104,6 +108,11 @@ void run_read(struct run *run);
 void run_on_catalog(void *userdata); /* struct run: what must be read is known */
 void run_on_lists(void *userdata);   /* struct run_target: the listings have answered */
 int run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_error *err);
+
+/* run_people.c: users and service principals, from the snapshot where that is enough. _need: after a plan was made;
+ * *ret_again: it must be made anew. `last`: no further round of look-ups. */
+int run_people_remember(struct run_target *t, struct kb_error *err);
+int run_people_need(struct run_target *t, bool last, bool *ret_again, struct kb_error *err);
 
 /* run_directories.c: user directories behind the realm. */
 int run_directories_know(struct run *run, struct kb_error *err); /* before the reading */

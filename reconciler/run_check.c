@@ -80,7 +80,7 @@ uint32_t
 run_unlisted(const struct run_target *t)
 {
     uint32_t n = 0;
-    for (uint32_t i = 0; i < t->target.principals_len; i++)
+    for (uint32_t i = 0; !t->remembered && i < t->target.principals_len; i++)
         n += t->target.principals[i].looked_up && !t->target.principals[i].listed;
     return n;
 }

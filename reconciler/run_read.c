@@ -60,6 +60,8 @@ run_on_lists(void *userdata)
 {
     struct run_target *t = userdata;
     struct kb_error err = {0};
+    if (t->listed)
+        return; /* people, listed later than the groups */
     if (t->store && store_snapshot_load(t->store, &t->target, false, &err) < 0)
         fail(t, &err);
     t->listed = true;
@@ -89,8 +91,10 @@ run_on_catalog(void *userdata)
 static int
 start_target(struct run_target *t, struct kb_error *err)
 {
-    if (t->run->opts.refresh != RUN_REFRESH_NEVER)
-        return scim_read_lists(t->scim, true, err);
+    if (t->run->opts.refresh != RUN_REFRESH_NEVER) {
+        int r = run_people_remember(t, err);
+        return r < 0 ? r : scim_read_lists(t->scim, !t->remembered, err);
+    }
     int e = t->store ? store_snapshot_load(t->store, &t->target, true, err) : 0;
     if (e >= 0 && (!t->store || !kb_read_ok(&t->target.groups_read) || !kb_read_ok(&t->target.users_read)))
         e = kb_fail(err, KB_E_USAGE,

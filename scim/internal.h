@@ -36,6 +36,10 @@ struct scim {
 
 struct kb_read *scim_listing_read(struct scim *scim, enum scim_kind kind);
 
+/* A row of a listing into the target. *ret: the principal's index. */
+int scim_put_principal(struct scim *scim, enum kb_principal_kind kind, const struct scim_row *row,
+                       uint32_t *ret, bool *ret_new, struct kb_error *err);
+
 /* Sets status, http and note of a record; `why` may be NULL. */
 void scim_read_set(struct scim *scim, struct kb_read *read, enum kb_read_status status,
                    const struct kb_http_reply *reply, const char *why);

@@ -53,9 +53,9 @@ put_group(struct scim *scim, const struct scim_row *row, bool *ret_new, struct k
     return 0;
 }
 
-static int
-put_principal(struct scim *scim, enum kb_principal_kind kind, const struct scim_row *row, bool *ret_new,
-              struct kb_error *err)
+int
+scim_put_principal(struct scim *scim, enum kb_principal_kind kind, const struct scim_row *row, uint32_t *ret,
+                   bool *ret_new, struct kb_error *err)
 {
     struct kb_target *t = scim->target;
     uint32_t p = kb_target_principal_add(t, row->id);
@@ -72,6 +72,7 @@ put_principal(struct scim *scim, enum kb_principal_kind kind, const struct scim_
                                 .listed = true};
     if (kind == KB_PRINCIPAL_SERVICE && *scim->self_client && !kb_ascii_casecmp(row->name, scim->self_client))
         t->self = p;
+    *ret = p;
     return 0;
 }
 
@@ -80,13 +81,14 @@ on_row(void *userdata, const struct scim_row *row, struct kb_error *err)
 {
     struct page *p = userdata;
     bool fresh = false;
+    uint32_t principal;
     if (p->attempt != p->l->attempt)
         return 0; /* an answer of the first attempt that came late */
-    int e =
-        p->l->kind == SCIM_GROUPS
-            ? put_group(p->l->scim, row, &fresh, err)
-            : put_principal(p->l->scim, p->l->kind == SCIM_USERS ? KB_PRINCIPAL_USER : KB_PRINCIPAL_SERVICE,
-                            row, &fresh, err);
+    int e = p->l->kind == SCIM_GROUPS
+                ? put_group(p->l->scim, row, &fresh, err)
+                : scim_put_principal(p->l->scim,
+                                     p->l->kind == SCIM_USERS ? KB_PRINCIPAL_USER : KB_PRINCIPAL_SERVICE, row,
+                                     &principal, &fresh, err);
     p->rows++;
     p->l->distinct += fresh;
     p->fresh += fresh;
@@ -308,10 +310,9 @@ on_page(void *userdata, const struct kb_http_reply *reply)
         settle(l);
 }
 
-int
-scim_read_lists(struct scim *scim, bool principals, struct kb_error *err)
+static int
+read_lists(struct scim *scim, const bool wanted[SCIM_KIND_MAX_], struct kb_error *err)
 {
-    bool wanted[SCIM_KIND_MAX_] = {true, principals, principals && scim->level != SCIM_PROXY};
     for (unsigned k = 0; k < SCIM_KIND_MAX_; k++)
         scim->open_listings += wanted[k];
     for (unsigned k = 0; k < SCIM_KIND_MAX_; k++) {
@@ -319,10 +320,31 @@ scim_read_lists(struct scim *scim, bool principals, struct kb_error *err)
             continue;
         struct scim_listing *l = &scim->listings[k];
         *l = (struct scim_listing){.scim = scim, .kind = (enum scim_kind) k, .total = -1};
+        unlist(l);
         scim_listing_read(scim, l->kind)->status = KB_READ_PENDING;
         int e = ask(l, 1, false, err);
         if (e < 0)
             return e;
     }
     return 0;
+}
+
+int
+scim_read_lists(struct scim *scim, bool principals, struct kb_error *err)
+{
+    const bool wanted[SCIM_KIND_MAX_] = {true, principals, principals && scim->level != SCIM_PROXY};
+    return read_lists(scim, wanted, err);
+}
+
+int
+scim_read_people(struct scim *scim, struct kb_error *err)
+{
+    const bool wanted[SCIM_KIND_MAX_] = {false, true, scim->level != SCIM_PROXY};
+    return read_lists(scim, wanted, err);
+}
+
+uint32_t
+scim_list_pages(uint32_t rows)
+{
+    return rows ? (rows - 1) / PAGE + 1 : 1;
 }

@@ -37,6 +37,21 @@ KB_DEFINE_CLEANUP(scim, struct scim *, scim_free)
  * `principals`. */
 int scim_read_lists(struct scim *scim, bool principals, struct kb_error *err);
 
+/* Only users and service principals; whoever was marked listed before is not any more. */
+int scim_read_people(struct scim *scim, struct kb_error *err);
+
+/* Requests that a listing of so many takes. */
+uint32_t scim_list_pages(uint32_t rows);
+
+/* Everybody of a name (userName; applicationId, or displayName when `by_display`), ASCII case aside: into the
+ * target, as listed and named. One request of class list. doubt->code KB_OK: `found` is how many there are. */
+typedef void (*scim_find_fn)(void *userdata, uint32_t found, const struct kb_error *doubt);
+int scim_find_people(struct scim *scim, enum kb_principal_kind kind, bool by_display, const char *name,
+                     scim_find_fn fn, void *userdata, struct kb_error *err);
+/* A filter can ask for this name and be understood: how other bytes are quoted is not documented
+ * (databricks-api.md 3.4). */
+bool scim_can_find(const char *name);
+
 /* GET /Groups/{id}: members, displayName, externalId; answers for another id are refused. Members that no
  * listing explains are asked by id (users, then service principals), before `on_done`. group->read tells how
  * it went. */

@@ -11,7 +11,11 @@
 
 /* Sets the records that this run did not ask for: complete, or failed with a note. */
 int listing_load(struct store *store, struct kb_target *target, struct kb_error *err);
-/* Remembers those that are complete. */
+/* When the older of the two lists of people (users; service principals, when `services`) was stored whole; 0: never.
+ * *ret_missing: target->missing of then. */
+int listing_people(struct store *store, bool services, int64_t *ret_at_s, uint32_t *ret_missing,
+                   struct kb_error *err);
+/* Remembers those that are complete, and target->missing. */
 int listing_save(struct store *store, const struct kb_target *target, int64_t now_s, struct kb_error *err);
 
 #endif

@@ -118,6 +118,40 @@ store_snapshot_load(struct store *store, struct kb_target *target, bool everythi
     return result < 0 ? kb_fail_prefix(err, "snapshot") : 0;
 }
 
+/* Only a listing of this run can say whether the user that an open intent wanted was made. */
+static int
+open_user(struct store *store, bool *ret, struct kb_error *err)
+{
+    static const char SQL[] =
+        "SELECT 1 FROM open_intent WHERE group_name LIKE '" KB_PRINCIPAL_NEW "%' LIMIT 1";
+    sqlite3_stmt *stmt = NULL;
+
+    int result = db_query(store, SQL, &stmt, err, "");
+    if (result == 0)
+        result = db_step(store, stmt, err);
+    *ret = result == 1;
+    (void) sqlite3_reset(stmt);
+    return result < 0 ? result : 0;
+}
+
+int
+store_snapshot_people(struct store *store, struct kb_target *target, bool services, int64_t *ret_at_s,
+                      uint32_t *ret_missing, struct kb_error *err)
+{
+    struct rows rows = {0};
+    bool open = false;
+
+    int result = listing_people(store, services, ret_at_s, ret_missing, err);
+    if (result == 0)
+        result = open_user(store, &open, err);
+    if (open)
+        *ret_at_s = 0;
+    if (result == 0 && *ret_at_s > 0)
+        result = rows_principals(store, target, true, &rows, err);
+    rows_done(&rows);
+    return result < 0 ? kb_fail_prefix(err, "snapshot") : 0;
+}
+
 int
 store_snapshot_doubt(struct store *store, const char *group_id, struct kb_error *err)
 {

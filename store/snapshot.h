@@ -10,6 +10,12 @@
  * `everything` (refresh never) also principals and groups themselves, marked listed. */
 int store_snapshot_load(struct store *store, struct kb_target *target, bool everything, struct kb_error *err);
 
+/* The people of the last complete listings, marked listed: users, and service principals when `services`. *ret_at_s is
+ * when the older of these listings was read; 0: there was none, or a request to make a user is still open, and nothing
+ * is loaded. *ret_missing: target->missing as it was saved. */
+int store_snapshot_people(struct store *store, struct kb_target *target, bool services, int64_t *ret_at_s,
+                          uint32_t *ret_missing, struct kb_error *err);
+
 /* This group is about to be written: what is remembered of its members counts no more until it is read again.
  * In the transaction of the intent. */
 int store_snapshot_doubt(struct store *store, const char *group_id, struct kb_error *err);

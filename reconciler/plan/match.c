@@ -132,17 +132,16 @@ key_is_email(const struct kb_rules *rules, const struct kb_user *user)
     return false;
 }
 
-/* What a service account is compared by; NULL: nothing, or not read. */
-static const char *
-service_key(const struct judge *j, const struct kb_user *user)
+const char *
+kb_match_service_key(const struct kb_rules *rules, const struct kb_realm *realm, const struct kb_user *user)
 {
-    const char *name = kb_realm_str(j->realm, user->username);
+    const char *name = kb_realm_str(realm, user->username);
     size_t prefix = strlen(SERVICE_PREFIX);
 
-    if (j->rules->match.service == KB_MATCH_SERVICE_ATTRIBUTE)
-        return user->flags & KB_USER_LOOKED_UP && user->attribute ? kb_realm_str(j->realm, user->attribute)
+    if (rules->match.service == KB_MATCH_SERVICE_ATTRIBUTE)
+        return user->flags & KB_USER_LOOKED_UP && user->attribute ? kb_realm_str(realm, user->attribute)
                                                                   : NULL;
-    if (j->rules->match.service == KB_MATCH_SERVICE_CLIENT_ID && !strncmp(name, SERVICE_PREFIX, prefix) &&
+    if (rules->match.service == KB_MATCH_SERVICE_CLIENT_ID && !strncmp(name, SERVICE_PREFIX, prefix) &&
         name[prefix])
         return name + prefix;
     return NULL;
@@ -153,7 +152,8 @@ names_of(struct judge *j, const struct kb_user *user, const char **ret_key)
 {
     bool service = user->flags & KB_USER_SERVICE_ACCOUNT;
 
-    *ret_key = service ? service_key(j, user) : kb_match_key(j->rules, j->realm, user);
+    *ret_key =
+        service ? kb_match_service_key(j->rules, j->realm, user) : kb_match_key(j->rules, j->realm, user);
     return service ? &j->services : &j->people;
 }
 

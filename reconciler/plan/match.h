@@ -50,4 +50,8 @@ void kb_matches_done(struct kb_matches *matches);
 const char *kb_match_key(const struct kb_rules *rules, const struct kb_realm *realm,
                          const struct kb_user *user);
 
+/* The same for a service account; NULL also when its attribute was not read. */
+const char *kb_match_service_key(const struct kb_rules *rules, const struct kb_realm *realm,
+                                 const struct kb_user *user);
+
 #endif

@@ -93,6 +93,8 @@ class Model:
             world.user(name, roles=sorted(one["roles"]), groups=sorted(one["paths"]), dbx=one["dbx"], enabled=one["enabled"])
         for name in ("s0", "s1"):
             world.stranger(name)
+        for number in range(110 if rng.random() < 0.3 else 0):  # more than a page: then few are looked up by name, and not listed
+            world.stranger(f"x{number}")
         for group, rule in self.rules.items():
             world.rule(group=group, **rule)
             if not self.empty and (not rule["create"] or rng.random() < 0.8):

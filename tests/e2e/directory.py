@@ -117,17 +117,28 @@ class Slapd:
 
 # ---- Keycloak's side ----
 
-def make_realm(admin, name):
-    """An empty realm with the client keybricks, made by the administrator of master."""
+def keybricks_client():
+    """(client, its account) as they stand in a realm that is imported or posted."""
     whole = realm.build()
     client = next(one for one in whole["clients"] if one["clientId"] == realm.CLIENT_ID)
     account = next(one for one in whole["users"] if one.get("serviceAccountClientId") == realm.CLIENT_ID)
     account = {**account, "realmRoles": []}
     for one in (client, account):
         one.pop("id", None)
-    made = server.Admin(f"http://{admin.host}", name)
-    made.make({"realm": name, "enabled": True, "sslRequired": "none", "clients": [client], "users": [account]})
+    return client, account
+
+
+def post_realm(admin, body):
+    """A realm made by the administrator of master."""
+    made = server.Admin(f"http://{admin.host}", body["realm"])
+    made.make(body)
     return made
+
+
+def make_realm(admin, name):
+    """An empty realm with the client keybricks."""
+    client, account = keybricks_client()
+    return post_realm(admin, {"realm": name, "enabled": True, "sslRequired": "none", "clients": [client], "users": [account]})
 
 
 def federate(admin, url, mode):

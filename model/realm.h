@@ -20,8 +20,9 @@ enum kb_user_flag {
     KB_USER_GONE = 1 << 5,       /* looked up by id: Keycloak's own 404 */
     KB_USER_LOOKED_UP = 1 << 6,  /* GET /users/{id} answered in this run: detail fields are set */
     KB_USER_DISABLED_BELIEVED =
-        1 << 7, /* shown disabled by a directory that is up, for long enough: as good as
+        1 << 7,                  /* shown disabled by a directory that is up, for long enough: as good as
                                            stored */
+    KB_USER_NAME_ASKED = 1 << 8, /* whoever has this user's name as e-mail address is in the realm, too */
 };
 
 struct kb_user {

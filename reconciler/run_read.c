@@ -183,8 +183,8 @@ run_read(struct run *run)
     run_say_rights(run);
 }
 
-/* Second round: groups that turned out to have operations, users that no listing explains, and the lists once
- * more when nobody of a directory was known to be asked before them. */
+/* Second round: groups that turned out to have operations, users that no listing explains, namesakes, and the
+ * lists once more when nobody of a directory was known to be asked before them. */
 int
 run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_error *err)
 {
@@ -206,6 +206,8 @@ run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_erro
     }
     for (size_t i = 0; e >= 0 && i < needs->lookup_len; i++)
         e = kc_lookup_user(run->kc, needs->lookup_ids[i], err);
+    for (uint32_t i = 0; e >= 0 && i < needs->names.len; i++)
+        e = kc_read_namesakes(run->kc, needs->names.v[i], err);
     if (e >= 0)
         e = kb_http_run(run->http, err);
     if (e >= 0 && (needs->witness || needs->lookup_len))

@@ -132,6 +132,27 @@ key_is_email(const struct kb_rules *rules, const struct kb_user *user)
     return false;
 }
 
+bool
+kb_match_may_be_another(const struct kb_rules *rules, const struct kb_realm *realm,
+                        const struct kb_user *user)
+{
+    bool for_lack = false; /* an address would have been the key */
+
+    if (user->email || !user->username || user->flags & (KB_USER_SERVICE_ACCOUNT | KB_USER_NAME_ASKED) ||
+        !strchr(kb_realm_str(realm, user->username), '@'))
+        return false;
+    for (size_t i = 0; i < rules->match.users.len; i++) {
+        const char *what = rules->match.users.v[i];
+        if (!strcmp(what, "email"))
+            for_lack = true;
+        else if (!strcmp(what, "username"))
+            return for_lack;
+        else if (user->attribute)
+            return false;
+    }
+    return false;
+}
+
 const char *
 kb_match_service_key(const struct kb_rules *rules, const struct kb_realm *realm, const struct kb_user *user)
 {

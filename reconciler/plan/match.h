@@ -54,4 +54,9 @@ const char *kb_match_key(const struct kb_rules *rules, const struct kb_realm *re
 const char *kb_match_service_key(const struct kb_rules *rules, const struct kb_realm *realm,
                                  const struct kb_user *user);
 
+/* The user name stands in for an e-mail address and looks like one: it may be the address of somebody else,
+ * whom no list shows. False once that was asked (KB_USER_NAME_ASKED). */
+bool kb_match_may_be_another(const struct kb_rules *rules, const struct kb_realm *realm,
+                             const struct kb_user *user);
+
 #endif

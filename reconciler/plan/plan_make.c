@@ -90,6 +90,7 @@ sort_needs(struct kb_plan_needs *needs)
     size_t kept = 0;
 
     kb_u32s_sort_unique(&needs->target_groups);
+    kb_u32s_sort_unique(&needs->names);
     if (needs->lookup_len)
         qsort(needs->lookup_ids, needs->lookup_len, sizeof(*needs->lookup_ids), compare_texts);
     for (size_t i = 0; i < needs->lookup_len; i++) {
@@ -159,5 +160,6 @@ kb_plan_needs_done(struct kb_plan_needs *needs)
         free(needs->lookup_ids[i]);
     free(needs->lookup_ids);
     kb_u32s_done(&needs->target_groups);
+    kb_u32s_done(&needs->names);
     *needs = (struct kb_plan_needs){0};
 }

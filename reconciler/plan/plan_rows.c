@@ -21,6 +21,8 @@ static const char NOTE_LOCKED_OUT[] = "locked out after failed logins; a lockout
 static const char NOTE_AMBIGUOUS[] = "two people in Keycloak for one in Databricks, or the other way round";
 static const char NOTE_DOUBTFUL[] =
     "may be somebody who is excluded, locked out or cannot be told from another";
+static const char NOTE_NAME[] =
+    "not added before Keycloak has said that the user name is nobody else's e-mail address";
 static const char NOTE_NAMELESS[] = "in no list of Databricks";
 
 struct row {
@@ -412,6 +414,10 @@ judge_row(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *
         return leave(work, job, row, KB_LEFT_AMBIGUOUS, NOTE_DOUBTFUL);
     if (row->desired && !row->present && kb_directory_down(work, directory_of(work, row, user)))
         return kb_directory_leave(work, job, row_name(work, row), directory_of(work, row, user));
+    if (row->desired && !row->present && work->in->ask_names &&
+        kb_match_may_be_another(work->in->rules, realm, &realm->users[user]))
+        return kb_u32s_add(&work->needs->names, user) ? leave(work, job, row, KB_LEFT_UNPROVEN, NOTE_NAME)
+                                                      : kb_plan_nomem(work);
     if (row->desired && !row->present)
         return add_op(work, job, row, KB_OP_ADD, row->ledger ? KB_CAUSE_DRIFT_REMOVED : KB_CAUSE_GRANTED,
                       user);

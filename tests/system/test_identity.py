@@ -83,6 +83,30 @@ def test_two_people_for_one_principal(stage):
     assert at.members("ml") == set()
 
 
+def test_a_user_name_that_is_the_address_of_somebody_whom_no_rule_shows(stage):
+    """Two people for one principal, though only one of them was read: asked before the addition, and nobody moves."""
+    world = company("ada")
+    world.user("bob", roles=["ml"], email=None, username="bob@acme.example")
+    world.user("eve", roles=["ml"], email=None, username="eve@acme.example")
+    world.user("caster", email="Eve@acme.example", dbx=False)
+    at = stage(world)
+    plan = at.plan()
+    assert left(plan, "ambiguous") == {("ml", "eve")} and {row[3] for row in ops(plan)} == {"ada", "bob"}
+    at.sync()
+    assert at.members("ml") == {"ada", "bob"}
+    asked = [row for row in at.log("kc", "users_filter") if "email=" in row["query"]]
+    assert len(asked) == 4  # two people in plan, two in sync: nobody whose key is an address is asked for
+
+
+def test_whoever_may_be_another_is_not_added_while_nobody_can_say(stage):
+    world = company("ada")
+    world.user("bob", roles=["ml"], email=None, username="bob@acme.example")
+    at = stage(world)
+    at.fault({"status": 403}, "kc", substring="email=", times=-1)
+    plan = at.plan()
+    assert left(plan, "unproven") == {("ml", "bob")} and {row[3] for row in ops(plan)} == {"ada"}
+
+
 def test_ambiguous_people_are_not_removed_either(stage):
     world = company("ada", "bob")
     world.user("twin")

@@ -434,12 +434,62 @@ test_both_in_doubt(void **state)
     done(&m);
 }
 
+/* When a user name may be the e-mail address of somebody who was not read. */
+static const struct {
+    const char *keys[3];
+    const char *username, *email, *attribute;
+    unsigned flags;
+    bool want;
+} namesakes[] = {
+    {{"email", "username"}, "u@a", NULL, NULL, 0, true},
+    {{"email", "username"}, "u@a", NULL, NULL, KB_USER_LOOKED_UP, true},
+    {{"attribute:x", "email", "username"}, "u@a", NULL, NULL, 0, true},
+    {{"email", "attribute:x", "username"}, "u@a", NULL, NULL, 0, true},
+    {{"email", "attribute:x", "username"}, "u@a", NULL, "v", 0, false},
+    {{"attribute:x", "email", "username"}, "u@a", NULL, "v", 0, false},
+    {{"email", "username"}, "u@a", NULL, NULL, KB_USER_NAME_ASKED, false},
+    {{"email", "username"}, "service-account-u@a", NULL, NULL, KB_USER_SERVICE_ACCOUNT, false},
+    {{"email", "username"}, "u@a", "w@a", NULL, 0, false},
+    {{"email", "username"}, "u", NULL, NULL, 0, false},
+    {{"email", "username"}, NULL, NULL, NULL, 0, false},
+    {{"username", "email"}, "u@a", NULL, NULL, 0, false}, /* everybody's key is the user name */
+    {{"username"}, "u@a", NULL, NULL, 0, false},
+    {{"email"}, "u@a", NULL, NULL, 0, false},
+    {{NULL}, "u@a", NULL, NULL, 0, false},
+};
+
+static void
+test_may_be_another(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(namesakes); i++) {
+        char *keys[3];
+        struct kb_rules rules = {.match.users = {.v = keys}};
+        struct kb_realm realm = {0};
+        struct kb_user user = {.flags = (uint16_t) namesakes[i].flags};
+
+        while (rules.match.users.len < 3 && namesakes[i].keys[rules.match.users.len]) {
+            keys[rules.match.users.len] = strdup(namesakes[i].keys[rules.match.users.len]);
+            rules.match.users.len++;
+        }
+        user.username = namesakes[i].username ? kb_pool_adds(&realm.pool, namesakes[i].username) : 0;
+        user.email = namesakes[i].email ? kb_pool_adds(&realm.pool, namesakes[i].email) : 0;
+        user.attribute = namesakes[i].attribute ? kb_pool_adds(&realm.pool, namesakes[i].attribute) : 0;
+        if (kb_match_may_be_another(&rules, &realm, &user) != namesakes[i].want)
+            fail_msg("case %zu: not %d", i, namesakes[i].want);
+        for (size_t k = 0; k < rules.match.users.len; k++)
+            free(keys[k]);
+        kb_realm_done(&realm);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_verdicts),
         cmocka_unit_test(test_both_in_doubt),
+        cmocka_unit_test(test_may_be_another),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -336,6 +336,50 @@ test_nobody_known(void **state)
     world_done(&w);
 }
 
+/* Added by a user name that may be another's address: asked for first, and only then. */
+static void
+test_namesakes(void **state)
+{
+    char *keys[] = {strdup("email"), strdup("username")};
+    struct world w;
+    uint32_t m, g, p, u;
+
+    (void) state;
+    world_init(&w);
+    w.rules.match.users = (struct kb_strings){.v = keys, .len = 2};
+    m = world_managed(&w, "g");
+    g = world_group(&w, "900", "g");
+    p = world_principal(&w, "1001", "ada@acme.example");
+    u = world_user(&w, "u1", "ada@acme.example", p);
+    w.realm.users[u].email = 0;
+    world_hold(&w, m, u);
+    world_plan(&w); /* nobody would answer the question */
+    assert_int_equal(w.plan.ops_len, 1);
+    assert_int_equal(w.needs.names.len, 0);
+
+    w.in.ask_names = true;
+    world_plan(&w);
+    assert_int_equal(w.plan.ops_len, 0);
+    assert_int_equal(w.needs.names.len, 1);
+    assert_int_equal(w.needs.names.v[0], u);
+    assert_int_equal(world_left(&w, KB_LEFT_UNPROVEN, NULL), 1);
+
+    w.realm.users[u].flags |= KB_USER_NAME_ASKED;
+    world_plan(&w);
+    assert_int_equal(w.plan.ops_len, 1);
+    assert_int_equal(w.needs.names.len, 0);
+
+    w.realm.users[u].flags = KB_USER_ENABLED;
+    world_member(&w, g, p); /* who is in already is no addition */
+    world_plan(&w);
+    assert_int_equal(w.plan.ops_len, 0);
+    assert_int_equal(w.needs.names.len, 0);
+    assert_int_equal(world_left(&w, KB_LEFT_UNPROVEN, NULL), 0);
+    free(keys[0]);
+    free(keys[1]);
+    world_done(&w);
+}
+
 /* A principal that may be somebody in doubt is touched by no rule, in no direction. */
 static void
 test_doubtful(void **state)
@@ -460,6 +504,7 @@ main(void)
         cmocka_unit_test(test_identity_changed),
         cmocka_unit_test(test_nobody_known),
         cmocka_unit_test(test_doubtful),
+        cmocka_unit_test(test_namesakes),
         cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_protected_members),
     };

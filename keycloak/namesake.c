@@ -1,6 +1,6 @@
 /* Is the user name of somebody who has no e-mail address another person's address? Both would be one person in
- * Databricks, and the other one may stand in no list. Keycloak lets that happen only where a realm allows duplicate
- * e-mail addresses, by import, and where the profile hides addresses.
+ * Databricks, and the other one may stand in no list. Keycloak 26.7.4 refuses such a name only in a realm with login
+ * by e-mail address, and only what does not come by import.
  * Source: interface.md section 3 "Identity"; keycloak-api.md 1.1, 2.4. */
 #include "base/ban.h"
 

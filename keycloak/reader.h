@@ -75,6 +75,9 @@ int kc_lookup_user(struct kc *kc, const char *id, struct kb_error *err);
  * is found gets into the realm, so that the name is ambiguous; sets KB_USER_NAME_ASKED when it was answered. */
 int kc_read_namesakes(struct kc *kc, uint32_t user, struct kb_error *err);
 
+/* Does the realm have organizations? Sets realm->organizations. */
+int kc_read_organizations(struct kc *kc, struct kb_error *err);
+
 /* The error that makes the whole reading worthless (no token, realm not found, no permission at all, catalog
  * unread): 0 when there is none, else -code with *err filled (KB_E_AUTH, KB_E_HTTP, KB_E_NET, KB_E_PROTOCOL),
  * naming the cure. */

@@ -181,6 +181,7 @@ struct kb_plan {
     bool no_ledger; /* the state could not be read: revocations appear as foreign */
     bool client_composites_unread;
     bool clients_denied; /* a rule asks for client roles, and the account may not see them */
+    bool organizations;  /* somebody may look for people whom only an organization's group holds */
     kb_text events_note; /* why some operation has no admin event; 0: all have, or none was asked */
     bool narrowed;       /* --group, --user or --no-removals was used */
 

@@ -108,6 +108,7 @@ struct kb_realm {
     uint32_t directory_disabled_len;
     size_t directory_disabled_cap;
 
+    bool organizations_asked, organizations; /* the realm has organizations, whose groups no list shows */
     bool client_composites_unread; /* view-clients is missing: grants through client roles are invisible in
                                       lists */
 };

@@ -106,9 +106,16 @@ plan_once(struct run_target *t, const char *applied_digest, struct kb_plan_needs
                                         .stuck_len = t->stuck_len,
                                         .no_removals = run->opts.no_removals,
                                         .no_ledger = t->no_ledger,
-                                        .ask_names = true,
+                                        .may_ask = true,
                                         .never_applied = run->opts.command == RUN_PLAN};
     return kb_plan_make(&input, &t->plan, needs, err);
+}
+
+static bool
+needs_something(const struct kb_plan_needs *needs)
+{
+    return needs->target_groups.len || needs->lookup_len || needs->names.len || needs->organizations ||
+           needs->witness;
 }
 
 static int
@@ -128,10 +135,7 @@ plan(struct run_target *t, struct kb_error *err)
             needs.target_groups.len = 0;
         if (e >= 0)
             e = run_people_need(t, round + 2 >= PLAN_ROUNDS, &people, err);
-        bool enough =
-            !people &&
-            ((!needs.target_groups.len && !needs.lookup_len && !needs.names.len && !needs.witness) ||
-             round + 1 >= PLAN_ROUNDS);
+        bool enough = !people && (!needs_something(&needs) || round + 1 >= PLAN_ROUNDS);
         if (e >= 0 && !enough)
             e = run_read_needs(t, &needs, err);
         kb_plan_needs_done(&needs);

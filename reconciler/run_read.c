@@ -208,6 +208,8 @@ run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_erro
         e = kc_lookup_user(run->kc, needs->lookup_ids[i], err);
     for (uint32_t i = 0; e >= 0 && i < needs->names.len; i++)
         e = kc_read_namesakes(run->kc, needs->names.v[i], err);
+    if (e >= 0 && needs->organizations)
+        e = kc_read_organizations(run->kc, err);
     if (e >= 0)
         e = kb_http_run(run->http, err);
     if (e >= 0 && (needs->witness || needs->lookup_len))

@@ -158,9 +158,11 @@ judge_disabled(struct proof *p, const struct kc_check *check)
         (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not say what the user has: %.100s",
                         check->note);
     else if (check->groups_count != check->group_ids_len)
-        (void) snprintf(p->verdict, sizeof(p->verdict),
-                        "disabled in the directory, but Keycloak shows %zu of its %u groups: old answers",
-                        check->group_ids_len, check->groups_count);
+        (void) snprintf(
+            p->verdict, sizeof(p->verdict),
+            "disabled in the directory, but Keycloak shows %zu of its %u groups: old answers, or groups "
+            "of organizations",
+            check->group_ids_len, check->groups_count);
 }
 
 /* "" when every list behind the group was read again and lacks the person. */

@@ -186,6 +186,8 @@ kb_plan_group_make(struct kb_plan_work *work, struct kb_plan_job *job)
     if (job->text == KB_NONE)
         return kb_plan_nomem(work);
     job->protected_group = kb_guard_group_protected(work->in->rules, job->rule->name);
+    if (work->in->may_ask && !work->in->realm->organizations_asked && !job->desired->users.len)
+        work->needs->organizations = true;
     frozen = why_frozen(work, job, buf);
     if (frozen)
         return kb_left_freeze(work, job, frozen);

@@ -414,7 +414,7 @@ judge_row(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *
         return leave(work, job, row, KB_LEFT_AMBIGUOUS, NOTE_DOUBTFUL);
     if (row->desired && !row->present && kb_directory_down(work, directory_of(work, row, user)))
         return kb_directory_leave(work, job, row_name(work, row), directory_of(work, row, user));
-    if (row->desired && !row->present && work->in->ask_names &&
+    if (row->desired && !row->present && work->in->may_ask &&
         kb_match_may_be_another(work->in->rules, realm, &realm->users[user]))
         return kb_u32s_add(&work->needs->names, user) ? leave(work, job, row, KB_LEFT_UNPROVEN, NOTE_NAME)
                                                       : kb_plan_nomem(work);

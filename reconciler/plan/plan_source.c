@@ -38,6 +38,7 @@ describe_source(struct kb_plan *plan, const struct kb_plan_input *in)
     plan->source_complete = plan->source_lists == plan->source_lists_ok;
     plan->client_composites_unread = realm->client_composites_unread;
     plan->clients_denied = realm->clients_read.status == KB_READ_DENIED;
+    plan->organizations = realm->organizations;
 }
 
 static int

@@ -54,7 +54,7 @@ struct kb_plan_input {
         *users; /* Keycloak user name, e-mail, id, or name in Databricks; ASCII case aside */
     bool no_removals;
     bool no_ledger;
-    bool ask_names;     /* before an addition by a user name that may be another's e-mail address */
+    bool may_ask;       /* names and organizations of `needs` will be read */
     bool never_applied; /* what the ledger would learn is counted, but not listed */
 };
 
@@ -64,6 +64,7 @@ struct kb_plan_needs {
     char **lookup_ids;            /* Keycloak user ids of removal candidates that no listing explains */
     size_t lookup_len;
     struct kb_u32s names; /* realm users to be added whose name may be another's address */
+    bool organizations;   /* nobody holds some group: does the realm have what no list shows? */
     bool witness; /* the lists must be read again between answers of a witness, who was not known before */
 };
 

@@ -61,6 +61,10 @@ source_line(const struct text *t)
         kb_buf_addf(t->b, "           who holds a role only through a client's role is not seen: %s\n",
                     p->clients_denied ? "the account lacks view-clients of realm-management"
                                       : "no rule asks for client roles");
+    if (p->organizations)
+        kb_buf_adds(t->b,
+                    "           groups of organizations are left out: Keycloak shows neither them nor what "
+                    "they give\n");
     if (p->events_note) {
         kb_buf_adds(t->b, "           admin events: ");
         kb_buf_add_visible(t->b, kb_plan_str(p, p->events_note));

@@ -21,14 +21,14 @@ class Small:
                                     {name: set() for name in self.groups})
         self.keybricks = self.configured()
 
-    def configured(self, **more):
+    def configured(self, rules=None, **more):
         """A configuration with a state of its own."""
         self.made += 1
         directory = self.base / f"keybricks-{self.made}"
         keycloak = {"url": f"http://{self.admin.host}", "realm": self.admin.realm, "client_id": realm.CLIENT_ID,
                     "secret_file": str(directory / "keycloak.secret")}
-        return product.Keybricks(os.environ["KEYBRICKS_BIN"], directory, "", self.target.settings(), self.rules, guards=GUARDS,
-                                 keycloak=keycloak, run={"verify_s": 0}, **more)
+        return product.Keybricks(os.environ["KEYBRICKS_BIN"], directory, "", self.target.settings(),
+                                 rules or self.rules, guards=GUARDS, keycloak=keycloak, run={"verify_s": 0}, **more)
 
     def sync(self, code=0):
         return self.keybricks.run("sync", code=code)

@@ -1,5 +1,5 @@
-/* Whose e-mail address is this user name? Found people get into the realm; an answer that cannot be used leaves the
- * name in doubt. */
+/* What is asked once it matters. Whose e-mail address is this user name? Found people get into the realm; an answer
+ * that cannot be used leaves the name in doubt. And: does the realm have organizations? */
 #include <setjmp.h>
 #include <stdarg.h>
 #include <stddef.h>
@@ -102,10 +102,48 @@ test_attribute(void **state)
     bench_close(&b);
 }
 
+static const struct {
+    int status;
+    const char *body;
+    bool on;
+} settings[] = {
+    {200, "{\"realm\":\"my realm\",\"organizationsEnabled\":true}", true},
+    {200, "{\"realm\":\"my realm\",\"organizationsEnabled\":false}", false},
+    {200, "{\"realm\":\"my realm\"}", false}, /* too few rights, or an older server */
+    {200, "{\"organizationsEnabled\":\"true\"}", false},
+    {200, "{\"organizationsEnabled\":1}", false},
+    {200, "[]", false},
+    {200, "", false},
+    {200, "<html>", false},
+    {403, "{\"organizationsEnabled\":true}", false},
+    {500, "{}", false},
+};
+
+/* Asked for a line of the report: whatever comes, the reading goes on. */
+static void
+test_organizations(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(settings); i++) {
+        struct bench b;
+        struct kb_error err = {0};
+
+        bench_open(&b, NULL);
+        bench_lie(&b, "", settings[i].status, settings[i].body, 0);
+        assert_int_equal(kc_read_organizations(b.kc, &err), 0);
+        assert_int_equal(kb_http_run(b.http, &err), 0);
+        assert_true(b.realm.organizations_asked);
+        if (b.realm.organizations != settings[i].on)
+            fail_msg("case %zu: organizations are not %d", i, settings[i].on);
+        bench_close(&b);
+    }
+}
+
 int
 main(void)
 {
-    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_attribute)};
+    const struct CMUnitTest tests[] = {cmocka_unit_test(test_answers), cmocka_unit_test(test_attribute),
+                                       cmocka_unit_test(test_organizations)};
 
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

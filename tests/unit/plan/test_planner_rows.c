@@ -357,7 +357,7 @@ test_namesakes(void **state)
     assert_int_equal(w.plan.ops_len, 1);
     assert_int_equal(w.needs.names.len, 0);
 
-    w.in.ask_names = true;
+    w.in.may_ask = true;
     world_plan(&w);
     assert_int_equal(w.plan.ops_len, 0);
     assert_int_equal(w.needs.names.len, 1);
@@ -377,6 +377,35 @@ test_namesakes(void **state)
     assert_int_equal(world_left(&w, KB_LEFT_UNPROVEN, NULL), 0);
     free(keys[0]);
     free(keys[1]);
+    world_done(&w);
+}
+
+/* A group that nobody holds: the report may have to speak of organizations. Asked once. */
+static void
+test_organizations(void **state)
+{
+    struct world w;
+    uint32_t m, u;
+
+    (void) state;
+    world_init(&w);
+    m = world_managed(&w, "g");
+    (void) world_group(&w, "900", "g");
+    world_plan(&w);
+    assert_false(w.needs.organizations);
+    w.in.may_ask = true;
+    world_plan(&w);
+    assert_true(w.needs.organizations);
+    assert_false(w.plan.organizations);
+    w.realm.organizations_asked = w.realm.organizations = true;
+    world_plan(&w);
+    assert_false(w.needs.organizations);
+    assert_true(w.plan.organizations);
+    w.realm.organizations_asked = w.realm.organizations = false;
+    u = world_user(&w, "u1", "ada@acme.example", KB_NONE);
+    world_hold(&w, m, u);
+    world_plan(&w);
+    assert_false(w.needs.organizations);
     world_done(&w);
 }
 
@@ -505,6 +534,7 @@ main(void)
         cmocka_unit_test(test_nobody_known),
         cmocka_unit_test(test_doubtful),
         cmocka_unit_test(test_namesakes),
+        cmocka_unit_test(test_organizations),
         cmocka_unit_test(test_exceptions),
         cmocka_unit_test(test_protected_members),
     };

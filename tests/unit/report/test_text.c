@@ -236,7 +236,7 @@ test_doubts(void **state)
     kit_plan(&p);
     p.source_complete = false;
     p.source_lists_ok = 117;
-    p.client_composites_unread = true;
+    p.client_composites_unread = p.organizations = true;
     p.target_snapshot_s = 1795411800;
     p.target_read_now = 1;
     p.rules_changed = p.narrowed = true;

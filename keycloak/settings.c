@@ -1,0 +1,29 @@
+/* One setting of the realm, read only when somebody may ask why nobody holds a group: are organizations on? Keycloak
+ * 26.7.4 shows groups of organizations in no list, and what they give in no role mapping of a person (seen:
+ * tests/e2e/test_people.py). An answer that cannot be used says nothing: the line about it is missing then. */
+#include "base/ban.h"
+
+#include "base/json.h"
+#include "keycloak/internal.h"
+
+static void
+on_reply(struct kc_call *call, const struct kb_http_reply *reply)
+{
+    KB_CLEANUP(json) struct json_object *obj = NULL;
+    struct kb_error err = {0};
+
+    if (reply->error->code != KB_OK || reply->status != 200)
+        return;
+    if (kb_json_parse(reply->body, reply->body_size, &obj, &err) >= 0)
+        (void) kb_json_bool(obj, "", "organizationsEnabled", KB_JSON_OPTIONAL,
+                            &call->kc->realm->organizations, &err);
+    if (err.code == KB_E_NOMEM)
+        kc_fatal(call->kc, &err);
+}
+
+int
+kc_read_organizations(struct kc *kc, struct kb_error *err)
+{
+    kc->realm->organizations_asked = true;
+    return kc_get(kc, &(struct kc_endpoint){{NULL}, NULL}, 0, on_reply, NULL, err);
+}

@@ -285,6 +285,17 @@ kc_decode_credentials(const char *body, size_t size, struct kb_error *err)
 }
 
 int
+kc_decode_organizations(const char *body, size_t size, bool *ret, struct kb_error *err)
+{
+    KB_CLEANUP(json) struct json_object *obj = NULL;
+
+    if (kb_json_parse(body, size, &obj, err) < 0 ||
+        kb_json_bool(obj, "", "organizationsEnabled", KB_JSON_OPTIONAL, ret, err) < 0)
+        return -(int) err->code;
+    return 0;
+}
+
+int
 kc_decode_group_count(const char *body, size_t size, uint32_t *ret, struct kb_error *err)
 {
     KB_CLEANUP(json) struct json_object *obj = NULL;

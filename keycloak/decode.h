@@ -81,6 +81,9 @@ int kc_decode_component(const struct json_object *obj, struct kc_component_row *
 /* GET /users/{id}/credentials: nothing in it is wanted but that it is an array. */
 int kc_decode_credentials(const char *body, size_t size, struct kb_error *err);
 
+/* GET /admin/realms/{realm}: organizationsEnabled; absent (too few rights, an older server) leaves *ret. */
+int kc_decode_organizations(const char *body, size_t size, bool *ret, struct kb_error *err);
+
 /* ---- whole answers: a list while it arrives, and one object ---- */
 
 enum kc_row_kind { KC_ROW_USER, KC_ROW_ROLE, KC_ROW_GROUP, KC_ROW_CLIENT, KC_ROW_COMPONENT };

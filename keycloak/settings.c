@@ -3,21 +3,17 @@
  * tests/e2e/test_people.py). An answer that cannot be used says nothing: the line about it is missing then. */
 #include "base/ban.h"
 
-#include "base/json.h"
 #include "keycloak/internal.h"
 
 static void
 on_reply(struct kc_call *call, const struct kb_http_reply *reply)
 {
-    KB_CLEANUP(json) struct json_object *obj = NULL;
     struct kb_error err = {0};
 
     if (reply->error->code != KB_OK || reply->status != 200)
         return;
-    if (kb_json_parse(reply->body, reply->body_size, &obj, &err) >= 0)
-        (void) kb_json_bool(obj, "", "organizationsEnabled", KB_JSON_OPTIONAL,
-                            &call->kc->realm->organizations, &err);
-    if (err.code == KB_E_NOMEM)
+    if (kc_decode_organizations(reply->body, reply->body_size, &call->kc->realm->organizations, &err) < 0 &&
+        err.code == KB_E_NOMEM)
         kc_fatal(call->kc, &err);
 }
 

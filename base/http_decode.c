@@ -44,8 +44,10 @@ kb_http_decode_token(const char *body, size_t size, struct kb_secret **ret_token
     struct kb_error why = {0};
     const char *token = NULL;
     if (kb_json_parse(body, size, &answer, &why) < 0)
-        return why.code == KB_E_NOMEM ? kb_fail(err, KB_E_NOMEM, "out of memory")
-                                      : kb_fail(err, KB_E_PROTOCOL, "the answer is not a JSON document");
+        return why.code == KB_E_NOMEM
+                   ? kb_fail(err, KB_E_NOMEM, "out of memory")
+                   : kb_fail(err, KB_E_PROTOCOL, "the answer is not a JSON document%s",
+                             size && body[strspn(body, " \t\r\n")] == '<' ? " but '<' (HTML or XML?)" : "");
     if (!json_object_is_type(answer, json_type_object) ||
         kb_json_str(answer, "", "access_token", KB_JSON_REQUIRED, &token, &why) < 0)
         return kb_fail(err, KB_E_PROTOCOL, "the answer has no access_token");

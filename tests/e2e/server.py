@@ -26,6 +26,12 @@ def start(directory, realms, version=NEWEST):
     return run.stdout.decode().strip()
 
 
+def home(version=NEWEST):
+    """Where the distribution lies."""
+    run = subprocess.run([SCRIPT, "home"], stdout=subprocess.PIPE, check=True, env=os.environ | {"KEYCLOAK_VERSION": version})
+    return pathlib.Path(run.stdout.decode().strip())
+
+
 def stop(directory):
     subprocess.run([SCRIPT, "stop", str(pathlib.Path(directory) / "server")], check=True)
 

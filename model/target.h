@@ -51,6 +51,7 @@ struct kb_target_group {
     bool local;                      /* meta.resourceType is WorkspaceGroup */
     bool account;                    /* meta.resourceType is Group; known only in the run that read it */
     bool listed;                     /* in this run's listing (or the snapshot's with refresh never) */
+    bool hidden;                     /* in no listing of this run, and there all the same: asked by id */
     uint8_t from;                    /* enum kb_members_from */
     int64_t read_at_s;               /* Unix seconds of the reading `members` come from */
     struct kb_u32s members;          /* principal indices, sorted */

@@ -127,6 +127,7 @@ int run_users_new(struct run_target *t, bool *ret_added, struct kb_error *err);
 void run_users_forget(struct run_target *t);
 
 /* run_check.c: what the configuration or the command line names and nobody has. */
+int run_read_vanished(struct run_target *t, struct kb_error *err);
 int run_keep_vanished(struct run_target *t, struct kb_error *err);
 void run_say_selectors(const struct run_target *t);
 void run_say_gone(const struct run_target *t);

@@ -59,6 +59,33 @@ run_keep_vanished(struct run_target *t, struct kb_error *err)
     return e;
 }
 
+static void
+on_vanished(void *userdata, uint32_t group)
+{
+    struct run_target *t = userdata;
+    struct kb_target_group *g = &t->target.groups[group];
+    g->hidden = g->listed = kb_read_ok(&g->read);
+}
+
+/* A group that keybricks has put people into and that no listing shows is asked by id: gone (then the ledger forgets
+ * it), or hidden, as automatic identity management does with its groups (databricks-api.md 1.7). */
+int
+run_read_vanished(struct run_target *t, struct kb_error *err)
+{
+    int e = 0;
+    if (t->run->opts.refresh == RUN_REFRESH_NEVER)
+        return 0;
+    for (uint32_t g = 0; e >= 0 && g < t->target.groups_len; g++) {
+        const struct kb_target_group *group = &t->target.groups[g];
+        uint32_t same =
+            group->name ? kb_target_group_named(&t->target, kb_target_str(&t->target, group->name)) : g;
+        if (!group->listed && group->ledger.len && group->read.status == KB_READ_NOT_ASKED &&
+            (same == KB_NONE || !t->target.groups[same].listed))
+            e = scim_read_group(t->scim, g, on_vanished, t, err);
+    }
+    return e < 0 ? e : kb_http_run(t->run->http, err);
+}
+
 /* A selector that selects nothing is often a typing error: "nothing to do" alone would hide it. */
 void
 run_say_selectors(const struct run_target *t)

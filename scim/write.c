@@ -12,7 +12,8 @@ static const char content_type[] =
 struct write_call {
     struct scim *scim;
     bool create;
-    char *name; /* POST, look-up: the displayName or userName; NULL for a PATCH */
+    bool external; /* PATCH of a group that carries an externalId */
+    char *name;    /* POST, look-up: the displayName or userName; NULL for a PATCH */
     scim_write_fn fn;
     void *userdata;
 };
@@ -46,6 +47,10 @@ cure(const struct write_call *c, int status, const char *said)
         return wrong_level;
     if (c->create && status == 409)
         return "; it exists, but no listing shows it: does automatic identity management own it?";
+    if (c->external && (status == 400 || status == 403 || status == 409))
+        return "; it carries an externalId and takes no change: automatic identity management owns it, take "
+               "it "
+               "out of the rules";
     if (status == 403)
         return "; the service principal must be manager of this group or account admin";
     return "";
@@ -114,6 +119,8 @@ send_write(struct scim *scim, const char *resource, const char *id /* NULL: POST
         return kb_fail(err, KB_E_NOMEM, "out of memory for a write");
     *c = (struct write_call){.scim = scim, .create = !id, .fn = fn, .userdata = userdata};
     c->name = name ? kb_strndup(name, strlen(name)) : NULL;
+    uint32_t group = id ? kb_target_group(scim->target, id) : KB_NONE;
+    c->external = group != KB_NONE && scim->target->groups[group].external_id;
     (void) scim_path(scim, resource, id, &target);
     const struct kb_http_request request = {.method = id ? "PATCH" : "POST",
                                             .target = kb_buf_str(&target),

@@ -83,6 +83,10 @@ why_frozen(struct kb_plan_work *work, struct kb_plan_job *job, char buf[NOTE_SIZ
         return "wrong level: a group of one workspace; use level = \"workspace\"";
     if (group->account && !strcmp(kb_target_str(target, target->level), "workspace"))
         return "wrong level: a group of the account; use level = \"account\" or \"workspace_proxy\"";
+    if (group->hidden)
+        return group->external_id
+                   ? "owned by automatic identity management: no listing shows it, but it exists"
+                   : "it exists, but no listing shows it";
     if (group->external_id && !job->rule->adopt_external)
         return "owned by another provisioner";
     return bad_members(target, group, buf);

@@ -1,7 +1,7 @@
 """What belongs to whom: groups of other provisioners, twins, nested groups, inactive people, and users made by us."""
 
 import pytest
-from keybricks import MAIL, OPEN, World, entry, left, ops, tripped
+from keybricks import MAIL, OPEN, World, entry, later, left, ops, tripped
 
 COUNT = {"held": 0, "frozen": 0}
 
@@ -66,6 +66,69 @@ def test_a_group_of_automatic_identity_management_is_never_changed(stage):
     assert [(method, path) for method, path, _ in at.writes()] == [("POST", "/Groups")]
     assert "externalId" not in at.writes()[0][2] and "automatic identity management" in result.out + result.err
     assert at.members("ml") == set()
+
+
+def taken_over(stage, create=False, **change):
+    """A group of ours that automatic identity management has taken: it has an externalId, and no listing shows it."""
+    world = World()
+    world.user("ada", roles=["ml"])
+    world.user("bob", roles=["ml"])
+    world.rule(role="ml", group="ml", adopt_external=True, create=create)
+    world.rule(role="ml", group="other")
+    world.group("ml")
+    world.group("other")
+    at = stage(world, guards=OPEN)
+    at.sync()
+    at.edit({"op": "dbx_group_set", "group": "ml"} | change)
+    at.sim.control("POST", "config", {"aim": True})
+    at.edit({"op": "kc_role_revoke", "role": "ml", "username": "bob"})
+    at.forget()
+    return at
+
+
+@pytest.mark.parametrize("create", [False, True])
+def test_a_group_that_automatic_identity_management_took_is_named_and_left_alone(stage, create):
+    at = taken_over(stage, create, externalId="entra-1")
+    note = at.plan(code=7)["left_alone"]["frozen"][0]["note"]
+    assert note == "owned by automatic identity management: no listing shows it, but it exists"
+    at.sync(code=7)
+    assert [path for _, path, _ in at.writes()] == ["/Groups/" + at.world.id("other")]  # neither changed nor made once more
+    at.sim.control("POST", "config", {"aim": False})
+    at.sync()
+    assert at.members("ml") == at.members("other") == {"ada"}  # the ledger has forgotten nothing
+    at.assert_settled()
+
+
+def test_a_group_that_no_listing_shows_is_no_reason_to_make_it(stage):
+    at = taken_over(stage, create=True, externalId=None)
+    listing = {"schemas": [], "totalResults": 1, "startIndex": 1, "Resources": [
+        {"id": at.world.id("other"), "displayName": "other", "meta": {"resourceType": "Group"}}]}
+    at.fault({"status": 200, "body": listing}, "dbx", substring="/Groups?", times=-1)
+    assert at.plan(code=7)["left_alone"]["frozen"][0]["note"] == "it exists, but no listing shows it"
+    at.sync(code=7)
+    assert "POST" not in [method for method, _, _ in at.writes()]
+
+
+def test_a_group_that_is_gone_is_asked_for_until_the_ledger_forgets_it(stage):
+    """Not in the minutes after a write: a stale word is no end of a group."""
+    at = taken_over(stage)
+    at.edit({"op": "dbx_group_delete", "group": "ml"})
+
+    def asks(span):
+        at.forget()
+        at.sync(code=7, env=later(span))
+        return [one["path"].rpartition("/")[2] for one in at.log("dbx", method="GET")].count(at.world.id("ml"))
+    assert [asks(span) for span in ("1m", "11m", "12m")] == [1, 1, 0]
+    assert at.members("ml") is None
+
+
+def test_an_external_group_that_takes_no_change_says_whose_it_is(stage):
+    """Shown in the listing, adopted by the rule, and refused all the same."""
+    at = one(stage, externalId="entra-7", rule={"adopt_external": True})
+    at.fault({"status": 400, "body": {"detail": "Group ml cannot be modified.", "status": "400"}}, "dbx", method="PATCH", times=-1)
+    result = at.sync(code=7)
+    assert "automatic identity management owns it, take it out of the rules" in result.out and "cannot be modified" in result.out
+    assert len(at.writes()) == 1
 
 
 @pytest.mark.parametrize("exact", [True, False])

@@ -2,6 +2,7 @@
 
 #include "model/rules.h"
 
+#include "base/mem.h"
 #include "base/str.h"
 
 #define GROUP_NAME_LEN_MAX 255u
@@ -14,6 +15,16 @@ kb_rule_for_target(const struct kb_rule *rule, const char *target)
             return true;
     }
     return rule->targets.len == 0;
+}
+
+char *
+kb_rule_text(const struct kb_rule *r)
+{
+    static const char *const kinds[KB_RULE_KIND_MAX_] = {"role", "role_glob", "path", "path_glob",
+                                                         "client_role"};
+
+    return kb_asprintf("%s=%s%s%s%s group=%s", kinds[r->kind], r->client ? r->client : "",
+                       r->client ? ":" : "", r->object, r->subgroups ? "/**" : "", r->group);
 }
 
 bool

@@ -88,6 +88,10 @@ struct kb_rules {
 /* Does the rule apply to this target? */
 bool kb_rule_for_target(const struct kb_rule *rule, const char *target);
 
+/* What the rule says of its members and where they go: a rule is known by it between runs, so an edited rule is
+ * a new rule (interface, source_shrink_percent). NULL: out of memory; the caller frees. */
+char *kb_rule_text(const struct kb_rule *rule);
+
 /* Expands {1}… of rule->group; false: out of memory or over 255 bytes (Databricks' own limit). */
 struct kb_glob_match;
 bool kb_rule_group_name(const struct kb_rule *rule, const char *object, const struct kb_glob_match *match,

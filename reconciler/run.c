@@ -48,6 +48,7 @@ target_done(struct run_target *t)
     kb_plan_done(&t->fresh);
     kb_desired_done(&t->desired);
     kb_scope_done(&t->scope);
+    kb_known_done(&t->known);
     kb_target_done(&t->target);
     kb_u32s_done(&t->asked);
     stuck_done(t->stuck, t->stuck_len);
@@ -345,6 +346,8 @@ prepare(struct run_target *t, struct kb_error *err)
         e = run_read_vanished(t, err);
     if (e >= 0)
         e = run_keep_vanished(t, err);
+    if (e >= 0)
+        e = run_known_load(t, err);
     if (e >= 0)
         run_say_selectors(t);
     if (e >= 0)

@@ -33,6 +33,7 @@ struct run_target {
     struct scim *scim;
     struct kb_target target;
     struct kb_scope scope;
+    struct kb_known known;
     bool scoped, listed;   /* the two halves that reading single groups waits for */
     bool remembered;       /* who bears which name is the snapshot's word, but for those looked up by name */
     bool surprised;        /* a look-up contradicted it */
@@ -138,6 +139,10 @@ uint32_t run_unlisted(const struct run_target *t);
 int run_history_load(struct run_target *t, struct kb_error *err);
 int run_history_save(struct run_target *t, struct kb_error *err);
 int run_approvals_load(struct run_target *t, struct kb_error *err);
+
+/* run_known.c: which roles and groups the rules meant, for guard source_object_gone. */
+int run_known_load(struct run_target *t, struct kb_error *err);
+int run_known_save(struct run_target *t, struct kb_error *err);
 
 /* run_events.c: which admin event explains which operation of `plan`; asked once, and what goes wrong is a line
  * of the report. < 0: out of memory. */

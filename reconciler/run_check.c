@@ -25,12 +25,15 @@ run_say_gone(const struct run_target *t)
     for (uint32_t i = 0; i < t->scope.bindings_len; i++) {
         const struct kb_binding *b = &t->scope.bindings[i];
         bool client = b->rule->kind == KB_RULE_CLIENT_ROLE;
+        const char *note = t->desired.groups[b->managed].gone_note;
+        bool renamed = note && strstr(note, "renamed to");
         if (b->gone && is_read(t, b->rule->kind))
             KB_LOG(KB_LOG_WARN, "rule_object_missing",
                    (KB_F("target", t->config->name), KB_FN("rule", b->rule->number),
                     KB_F("group", t->scope.managed[b->managed].name)),
-                   "rule %u: the realm has no \"%.100s%s%.100s\"; nobody is desired through it",
-                   b->rule->number, client ? b->rule->client : "", client ? ":" : "", b->rule->object);
+                   "rule %u: the realm has no \"%.100s%s%.100s\"; nobody is desired through it%s%.300s",
+                   b->rule->number, client ? b->rule->client : "", client ? ":" : "", b->rule->object,
+                   renamed ? ": " : "", renamed ? note : "");
     }
 }
 

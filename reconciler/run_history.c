@@ -16,15 +16,6 @@ struct rule_counts {
     size_t directories;
 };
 
-static char *
-rule_text(const struct kb_rule *r)
-{
-    static const char *const kinds[KB_RULE_KIND_MAX_] = {"role", "role_glob", "path", "path_glob",
-                                                         "client_role"};
-    return kb_asprintf("%s=%s%s%s%s group=%s", kinds[r->kind], r->client ? r->client : "",
-                       r->client ? ":" : "", r->object, r->subgroups ? "/**" : "", r->group);
-}
-
 static void
 counts_done(struct rule_counts *c)
 {
@@ -85,7 +76,7 @@ count_rules(const struct run_target *t, struct rule_counts *ret, struct kb_error
         if (!kb_rule_for_target(&rules->rules[i], t->config->name))
             continue;
         struct store_rule_count *c = &ret->v[ret->len];
-        *c = (struct store_rule_count){.rule = rule_text(&rules->rules[i])};
+        *c = (struct store_rule_count){.rule = kb_rule_text(&rules->rules[i])};
         if (!c->rule)
             e = kb_fail(err, KB_E_NOMEM, "counts");
         else

@@ -164,6 +164,8 @@ end_rows(struct run_target *t, struct kb_error *err)
         e = run_history_save(t, err);
     if (e >= 0 && t->planned)
         e = run_directories_save(t, err);
+    if (e >= 0 && t->planned)
+        e = run_known_save(t, err);
     return e;
 }
 

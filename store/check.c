@@ -92,6 +92,8 @@ static const char *const SQL_SUMS[] = {
     "SELECT 'rule_directory' FROM rule_directory WHERE sum IS NOT kb_sum(rule, directory, users, "
     "memberships) "
     "LIMIT 1",
+    "SELECT 'source_object' FROM source_object WHERE sum IS NOT kb_sum(managed, rule, object_id, name) LIMIT "
+    "1",
     "SELECT 'open_intent' FROM open_intent WHERE sum IS NOT kb_sum(seq, group_id, group_name, body) LIMIT 1",
 };
 

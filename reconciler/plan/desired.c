@@ -10,6 +10,7 @@
 #include "reconciler/plan/desired.h"
 
 #include "base/mem.h"
+#include "reconciler/plan/gone.h"
 #include "reconciler/plan/match.h"
 #include "reconciler/plan/reach.h"
 
@@ -219,27 +220,6 @@ doubt_lists(const struct maker *m, bool *ret_failed)
     return note;
 }
 
-/* What the realm does not have, when its lists are complete enough to say so. */
-static int
-note_gone(const struct maker *m, const struct kb_managed *managed, struct kb_desired_group *ret)
-{
-    for (uint32_t i = 0; i < managed->bindings_len && !ret->gone_note; i++) {
-        const struct kb_binding *binding = &m->scope->bindings[managed->bindings_start + i];
-        const struct kb_rule *rule = binding->rule;
-        bool glob = rule->kind == KB_RULE_ROLE_GLOB || rule->kind == KB_RULE_PATH_GLOB;
-        bool path = rule->kind == KB_RULE_PATH || rule->kind == KB_RULE_PATH_GLOB;
-        if (!binding->gone || !kb_read_ok(path ? &m->realm->groups_read : &m->realm->roles_read) ||
-            (rule->kind == KB_RULE_CLIENT_ROLE && !kb_read_ok(&m->realm->clients_read)))
-            continue;
-        ret->gone_note = kb_asprintf("%s%s%s%s%s", glob ? "what matched " : "", path ? "path " : "role ",
-                                     rule->kind == KB_RULE_CLIENT_ROLE ? rule->client : "",
-                                     rule->kind == KB_RULE_CLIENT_ROLE ? ":" : "", rule->object);
-        if (!ret->gone_note)
-            return fail_nomem(m);
-    }
-    return 0;
-}
-
 /* ---- union ---- */
 
 static void
@@ -333,7 +313,7 @@ make_group(struct maker *m, uint32_t managed_row, struct kb_desired_group *ret)
     if (!take_users(m, stamp, len, &ret->users) || !take_principals(m, &ret->users, &ret->principals))
         return fail_nomem(m);
     m->desired->memberships += len;
-    return note_gone(m, managed, ret);
+    return kb_gone_note(m->scope, m->realm, managed_row, &ret->gone_note, m->err);
 }
 
 /* Roles and groups that rules are bound to, each once. */

@@ -21,7 +21,7 @@ struct kb_desired_group {
     struct kb_u32s principals; /* target principal indices, sorted: matched and enabled users only */
     char
         *frozen_note; /* NULL: trusted. Otherwise why nothing may be done: "role X: holders failed (403)" … */
-    char *gone_note; /* NULL, or the role or path behind it that the realm does not have */
+    char *gone_note; /* NULL, or the role or path behind it that is missing (gone.h) */
 };
 
 struct kb_desired {

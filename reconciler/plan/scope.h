@@ -9,7 +9,7 @@
 #define KB_PLAN_SCOPE_H
 
 #include "base/error.h"
-#include "model/pool.h"
+#include "model/known.h"
 #include "model/realm.h"
 #include "model/rules.h"
 
@@ -37,6 +37,7 @@ struct kb_scope {
     struct kb_binding *bindings;
     uint32_t managed_len, bindings_len;
     size_t managed_cap, bindings_cap;
+    const struct kb_known *known; /* what was bound before; NULL: nothing is remembered */
 };
 
 /* Needs roles, groups and composites in the realm. Sets role->wanted and group->wanted of what must be read:

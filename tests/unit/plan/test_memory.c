@@ -3,13 +3,16 @@
  */
 #include "desired_kit.h"
 
+#include "reconciler/plan/gone.h"
 #include "reconciler/plan/reason.h"
 #include "tests/unit/support/torture.h"
 
 struct seen {
     uint32_t managed, bindings, users, principals, doubtful, near, reasons, via;
     uint64_t memberships;
-    bool frozen, gone;
+    size_t gone; /* bytes of the notes */
+    uint32_t remembered;
+    bool frozen;
 };
 
 static int
@@ -19,11 +22,18 @@ see(const struct kb_rules *rules, struct kit *kit, struct seen *ret, struct kb_e
     struct kb_scope scope = {0};
     struct kb_desired desired = {0};
     struct kb_plan plan = {0};
+    struct kb_known known = {0}, after = {0};
     int r = kb_scope_resolve(rules, "acme", &kit->realm, &scope, err);
 
     *ret = (struct seen){0};
     if (r >= 0)
         r = kb_scope_keep(rules, "acme", "vanished", &scope, err);
+    if (r >= 0 && (!kb_known_add(&known, "gone", "role=nothing group=gone", "b", "nothing") ||
+                   !kb_known_add(&known, "a", "role_glob=dbx-* group={1}", "b", "dbx-old") ||
+                   !kb_known_resolve(&known, rules, "acme")))
+        r = kb_fail(err, KB_E_NOMEM, "known");
+    kb_known_sort(&known);
+    scope.known = &known;
     if (r >= 0)
         r = kb_desired_make(rules, &scope, &kit->realm, &kit->target, &desired, err);
     if (r >= 0)
@@ -32,7 +42,9 @@ see(const struct kb_rules *rules, struct kit *kit, struct seen *ret, struct kb_e
         ret->users += desired.groups[g].users.len;
         ret->principals += desired.groups[g].principals.len;
         ret->frozen = ret->frozen || desired.groups[g].frozen_note;
-        ret->gone = ret->gone || desired.groups[g].gone_note;
+        ret->gone += desired.groups[g].gone_note ? strlen(desired.groups[g].gone_note) : 0;
+        if (r >= 0)
+            r = kb_gone_remember(&scope, &kit->realm, g, &after, err);
         for (uint32_t u = 0; r >= 0 && u < desired.groups[g].users.len; u++) {
             uint32_t start, len;
             r = kb_reason_find(index, g, desired.groups[g].users.v[u], &plan, &start, &len, err);
@@ -45,6 +57,9 @@ see(const struct kb_rules *rules, struct kit *kit, struct seen *ret, struct kb_e
     ret->memberships = desired.memberships;
     ret->reasons = plan.reasons_len;
     ret->via = plan.via_len;
+    ret->remembered = after.len;
+    kb_known_done(&known);
+    kb_known_done(&after);
     kb_plan_done(&plan);
     kb_desired_done(&desired);
     kb_scope_done(&scope);
@@ -115,8 +130,8 @@ test_every_allocation(void **state)
     (void) state;
     make_world(&kit);
     assert_int_equal(see(&rules, &kit, &want, &err), 0);
-    assert_true(want.users > 300 && want.reasons > want.users && want.frozen && want.gone &&
-                want.doubtful > 0 && want.near == 3);
+    assert_true(want.users > 300 && want.reasons > want.users && want.frozen && want.gone > 60 &&
+                want.remembered >= 4 && want.doubtful > 0 && want.near == 3);
     assert_int_equal(want.managed, 5);
     for (; reached; n++) {
         int r;

@@ -2,6 +2,7 @@
 
 #include "tests/unit/store/place.h"
 
+#include "store/known.h"
 #include "store/runs.h"
 
 static struct kb_error err;
@@ -225,6 +226,41 @@ test_reader(void **state)
     store_close(store);
 }
 
+/* What is saved is what is loaded, sorted; the next time it replaces what was there. */
+static void
+test_known(void **state)
+{
+    struct place *p = *state;
+    struct kb_known saved = {0}, loaded = {0};
+
+    struct store *store = place_open(p, STORE_WRITE);
+    assert_int_equal(store_known_load(store, &loaded, &err), 0);
+    assert_int_equal(loaded.len, 0);
+    assert_true(kb_known_add(&saved, "ml", "role=ml group=ml", "id-2", "ml") &&
+                kb_known_add(&saved, "ml", "path=/a'b group=ml", "id-1", "/a'b") &&
+                kb_known_add(&saved, "a", "role=a group=a", "id-3", "gr\303\266\303\237e"));
+    kb_known_sort(&saved);
+    assert_int_equal(store_known_save(store, &saved, &err), 0);
+    store_close(store);
+
+    store = place_open(p, STORE_READ);
+    assert_int_equal(store_known_load(store, &loaded, &err), 0);
+    assert_int_equal(loaded.len, 3);
+    assert_true(kb_known_equal(&saved, &loaded));
+    assert_int_equal(store_known_save(store, &saved, &err), -KB_E_BUG);
+    store_close(store);
+
+    store = place_open(p, STORE_WRITE);
+    saved.len = 1;
+    assert_int_equal(store_known_save(store, &saved, &err), 0);
+    kb_known_done(&loaded);
+    assert_int_equal(store_known_load(store, &loaded, &err), 0);
+    assert_true(loaded.len == 1 && kb_known_equal(&saved, &loaded));
+    store_close(store);
+    kb_known_done(&saved);
+    kb_known_done(&loaded);
+}
+
 int
 main(void)
 {
@@ -235,6 +271,7 @@ main(void)
         cmocka_unit_test_setup_teardown(test_approvals, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_quarantine_and_stuck, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_reader, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_known, place_setup, place_teardown),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

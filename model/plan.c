@@ -101,6 +101,7 @@ kb_plan_done(struct kb_plan *plan)
     free(plan->left);
     free(plan->directories);
     free(plan->ledger);
+    free(plan->ledger_groups);
     *plan = (struct kb_plan){0};
 }
 

@@ -147,12 +147,18 @@ struct kb_left_alone {
     kb_text group, name, note;
 };
 
-/* Facts for the ledger that need no request; never in the document but as summary.adopt. */
-enum kb_ledger_do { KB_LEDGER_ADOPT, KB_LEDGER_CLEAN };
-
+/* Facts for the ledger that need no request; never in the document but as summary.adopt. A first run adopts
+ * every membership there is, so a row is two numbers, into the realm and the target that the plan was made
+ * from: only a plan that was not read from a file has any. */
 struct kb_plan_ledger {
-    uint8_t what;                                           /* enum kb_ledger_do */
-    kb_text group_id, principal_id, source_id, reason_json; /* reason_json 0 for clean */
+    uint32_t principal; /* of the target */
+    uint32_t user;      /* of the realm: adopt; KB_NONE: clean */
+};
+
+struct kb_plan_ledger_group {
+    uint32_t group;      /* of the target */
+    uint32_t managed;    /* of the scope; KB_NONE: the group is gone, nothing to adopt */
+    uint32_t start, len; /* into plan->ledger; never empty */
 };
 
 /* A directory that is down, or without a witness where one was needed. Never in the document. */
@@ -201,7 +207,10 @@ struct kb_plan {
     uint32_t left_len;
     struct kb_plan_ledger *ledger;
     uint32_t ledger_len;
-    size_t guards_cap, groups_cap, ops_cap, reasons_cap, via_cap, left_cap, ledger_cap, directories_cap;
+    struct kb_plan_ledger_group *ledger_groups;
+    uint32_t ledger_groups_len;
+    size_t guards_cap, groups_cap, ops_cap, reasons_cap, via_cap, left_cap, ledger_cap, ledger_groups_cap,
+        directories_cap;
 
     struct {
         uint32_t add, remove, create_groups, create_users, held, drift, foreign, unmatched, ambiguous, adopt;

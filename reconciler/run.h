@@ -62,7 +62,7 @@ struct run_opts {
     enum run_refresh refresh;
     struct kb_strings groups, users; /* selectors */
     bool no_removals;
-    const struct kb_plan *saved; /* apply: the plan from the file */
+    struct kb_plan *saved; /* apply: the plan from the file; its target takes it, and leaves an empty one */
     bool quiet;
     const char *who; /* explain: somebody to look for; the state is only read then */
     /* Called for each target whose plan is made and judged (and proven), before anything is written. */

@@ -8,8 +8,6 @@
 
 #include "reconciler/run.h"
 
-#include "reconciler/plan/file.h"
-
 static const struct kb_plan_group *
 group_named(const struct kb_plan *plan, const char *name)
 {
@@ -96,17 +94,6 @@ check_whole(const struct run_target *t, const struct kb_plan *saved, struct kb_e
     return 0;
 }
 
-/* The document's own bytes make a private copy that the guards may judge anew. */
-static int
-copy_plan(const struct kb_plan *saved, struct kb_plan *ret, struct kb_error *err)
-{
-    KB_CLEANUP(kb_buf) struct kb_buf bytes = KB_BUF_INIT(KB_PLAN_FILE_SIZE_MAX);
-    struct kb_plan *source =
-        (struct kb_plan *) (uintptr_t) saved; /* kb_plan_write sets the digests it already has */
-    int e = kb_plan_write(source, &bytes, err);
-    return e < 0 ? e : kb_plan_read(kb_buf_str(&bytes), bytes.len, ret, err);
-}
-
 static int
 refuse(struct run_target *t, struct kb_plan *plan, struct kb_plan_group *g, int code, const char *why,
        struct kb_error *err)
@@ -130,11 +117,11 @@ refuse(struct run_target *t, struct kb_plan *plan, struct kb_plan_group *g, int 
 int
 run_saved_plan(struct run_target *t, struct kb_error *err)
 {
-    const struct kb_plan *saved = t->run->opts.saved;
-    struct kb_plan plan = {0};
-    int e = check_whole(t, saved, err);
-    if (e >= 0)
-        e = copy_plan(saved, &plan, err);
+    int e = check_whole(t, t->run->opts.saved, err);
+    if (e < 0)
+        return e;
+    struct kb_plan plan = *t->run->opts.saved; /* the guards judge it anew */
+    *t->run->opts.saved = (struct kb_plan){0};
     for (uint32_t i = 0; e >= 0 && i < plan.groups_len; i++) {
         char buf[400];
         struct kb_plan_group *g = &plan.groups[i];

@@ -7,6 +7,8 @@
 #include "base/clock.h"
 #include "reconciler/apply/encode.h"
 #include "reconciler/apply/stuck.h"
+#include "reconciler/plan/file.h"
+#include "reconciler/plan/reason.h"
 #include "store/journal.h"
 #include "store/ledger.h"
 
@@ -14,29 +16,58 @@
  * (databricks-api.md 3.7). Forgetting on its word that a member is ours would make a leaver a stranger. */
 #define SETTLED_S 600
 
+#define SCRATCH_REASONS_MAX 4096u /* then the scratch plan starts anew */
+#define REASONS_BUF_SIZE_MAX (4u << 20)
+
+/* Reasons are found and written row by row: those of a whole account would not fit into memory. */
+struct adopter {
+    struct apply *a;
+    struct kb_reason_index *index; /* made with the first row */
+    struct kb_plan paths;          /* of the row at hand */
+    struct kb_buf json;
+    const char **ids; /* of the group at hand */
+};
+
 static int
-put(struct apply *a, const struct kb_plan_ledger *l, struct kb_error *err)
+find_reasons(struct adopter *ad, uint32_t managed, uint32_t user, struct kb_error *err)
 {
-    const struct kb_target *t = a->target;
-    uint32_t g = kb_target_group(t, kb_plan_str(a->fresh, l->group_id));
-    uint32_t p = kb_target_principal(t, kb_plan_str(a->fresh, l->principal_id));
-    if (g == KB_NONE || p == KB_NONE)
-        return kb_fail(err, KB_E_BUG, "adopting a membership that the target does not have");
-    const struct kb_principal *pr = &t->principals[p];
-    const char *user_id = kb_plan_str(a->fresh, l->source_id);
-    uint32_t user = kb_realm_user(a->realm, user_id);
+    struct apply *a = ad->a;
+    struct kb_plan_op op = {0};
+    int e = 0;
+    if (ad->paths.reasons_len > SCRATCH_REASONS_MAX) {
+        kb_plan_done(&ad->paths);
+        ad->paths = (struct kb_plan){0};
+    }
+    kb_buf_clear(&ad->json);
+    if (!ad->index)
+        e = kb_reason_index_new(a->scope, a->realm, &ad->index, err);
+    if (e >= 0)
+        e = kb_reason_find(ad->index, managed, user, &ad->paths, &op.reasons_start, &op.reasons_len, err);
+    return e < 0 ? e : kb_reasons_record(&ad->paths, &op, &ad->json, err);
+}
+
+static int
+put(struct adopter *ad, const struct kb_plan_ledger_group *g, const struct kb_plan_ledger *l,
+    struct kb_error *err)
+{
+    const struct kb_target *t = ad->a->target;
+    const struct kb_realm *realm = ad->a->realm;
+    int e = find_reasons(ad, g->managed, l->user, err);
+    if (e < 0)
+        return e;
+    const struct kb_principal *pr = &t->principals[l->principal];
     struct store_ledger_row row = {
-        .group_id = kb_target_str(t, t->groups[g].id),
-        .group_name = kb_target_str(t, t->groups[g].name),
+        .group_id = kb_target_str(t, t->groups[g->group].id),
+        .group_name = kb_target_str(t, t->groups[g->group].name),
         .principal_id = kb_target_str(t, pr->id),
         .principal_name = kb_target_str(t, pr->name),
         .kind = pr->kind == KB_PRINCIPAL_USER ? "user" : "service_principal",
-        .user_id = user_id,
-        .directory = user == KB_NONE ? "" : kb_realm_str(a->realm, a->realm->users[user].directory),
-        .reason_json = kb_plan_str(a->fresh, l->reason_json),
+        .user_id = kb_realm_str(realm, realm->users[l->user].id),
+        .directory = kb_realm_str(realm, realm->users[l->user].directory),
+        .reason_json = kb_buf_str(&ad->json),
         .at_s = kb_wall_s(),
     };
-    return store_ledger_put(a->store, &row, err);
+    return store_ledger_put(ad->a->store, &row, err);
 }
 
 static int
@@ -51,30 +82,37 @@ members_row(struct apply *a, const char *kind, const char *group, const char **i
     return store_journal_append(a->store, kb_wall_s(), a->run_id, kind, kb_buf_str(&body), &seq, err);
 }
 
-/* One adopt row for each group: plan->ledger is grouped by group. */
+static int
+adopt_and_clean_group(struct adopter *ad, const struct kb_plan_ledger_group *g, struct kb_error *err)
+{
+    const struct kb_target *t = ad->a->target;
+    const char *group = kb_target_str(t, t->groups[g->group].id);
+    size_t n = 0;
+    int e = 0;
+    for (uint32_t i = g->start; e >= 0 && i < g->start + g->len; i++) {
+        const struct kb_plan_ledger *l = &ad->a->fresh->ledger[i];
+        const char *id = kb_target_str(t, t->principals[l->principal].id);
+        if (l->user == KB_NONE) {
+            e = store_ledger_drop_old(ad->a->store, group, id, kb_wall_s() - SETTLED_S, err);
+        } else {
+            e = put(ad, g, l, err);
+            ad->ids[n++] = id;
+        }
+    }
+    return e < 0 || !n ? e : members_row(ad->a, "adopt", group, ad->ids, n, err);
+}
+
 static int
 adopt_and_clean(struct apply *a, const char **ids, struct kb_error *err)
 {
     const struct kb_plan *plan = a->fresh;
-    size_t n = 0;
+    struct adopter ad = {.a = a, .json = KB_BUF_INIT(REASONS_BUF_SIZE_MAX), .ids = ids};
     int e = 0;
-    for (uint32_t i = 0; e >= 0 && i < plan->ledger_len; i++) {
-        const struct kb_plan_ledger *l = &plan->ledger[i];
-        const char *group = kb_plan_str(plan, l->group_id);
-        if (l->what == KB_LEDGER_CLEAN) {
-            e = store_ledger_drop_old(a->store, group, kb_plan_str(plan, l->principal_id),
-                                      kb_wall_s() - SETTLED_S, err);
-        } else {
-            e = put(a, l, err);
-            ids[n++] = kb_plan_str(plan, l->principal_id);
-        }
-        bool last =
-            i + 1 == plan->ledger_len || strcmp(kb_plan_str(plan, plan->ledger[i + 1].group_id), group) != 0;
-        if (e >= 0 && last && n)
-            e = members_row(a, "adopt", group, ids, n, err);
-        if (last)
-            n = 0;
-    }
+    for (uint32_t i = 0; e >= 0 && i < plan->ledger_groups_len; i++)
+        e = adopt_and_clean_group(&ad, &plan->ledger_groups[i], err);
+    kb_reason_index_free(ad.index);
+    kb_plan_done(&ad.paths);
+    kb_buf_done(&ad.json);
     return e;
 }
 
@@ -95,10 +133,21 @@ drift_rows(struct apply *a, const char **ids, struct kb_error *err)
     return e;
 }
 
+static size_t
+longest_group(const struct kb_plan *plan)
+{
+    uint32_t longest = 0;
+    for (uint32_t i = 0; i < plan->ledger_groups_len; i++)
+        longest = plan->ledger_groups[i].len > longest ? plan->ledger_groups[i].len : longest;
+    for (uint32_t i = 0; i < plan->groups_len; i++)
+        longest = plan->groups[i].ops_len > longest ? plan->groups[i].ops_len : longest;
+    return longest;
+}
+
 int
 apply_ledger(struct apply *a, struct kb_error *err)
 {
-    const char **ids = calloc((size_t) a->fresh->ledger_len + a->fresh->ops_len + 1, sizeof(*ids));
+    const char **ids = calloc(longest_group(a->fresh) + 1, sizeof(*ids));
     if (!ids)
         return kb_fail(err, KB_E_NOMEM, "ledger");
     int e = store_begin(a->store, err);

@@ -84,8 +84,9 @@ put_ledger(struct work *w, uint32_t op_index, struct kb_error *err)
 {
     const struct kb_plan *plan = w->a->plan;
     const struct kb_plan_op *op = &plan->ops[op_index];
-    KB_CLEANUP(kb_buf) struct kb_buf reason = KB_BUF_INIT(64 * 1024);
-    int r = kb_reasons_write(plan, op, &reason, err);
+    struct kb_plan_op kept = *op;
+    KB_CLEANUP(kb_buf) struct kb_buf reason = KB_BUF_INIT(4 << 20);
+    int r = kb_reasons_record(plan, &kept, &reason, err);
     if (r < 0)
         return r;
     struct store_ledger_row row = {

@@ -46,7 +46,7 @@ refresh_from_name(const char *name, enum run_refresh *ret)
 }
 
 void
-runner_execute(struct command_context *c, enum run_command command, const struct kb_plan *saved,
+runner_execute(struct command_context *c, enum run_command command, struct kb_plan *saved,
                int (*show)(void *userdata, struct run_target *target, struct kb_error *err), void *userdata)
 {
     struct both both = {c, show, userdata};

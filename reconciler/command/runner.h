@@ -7,7 +7,7 @@
 #include "reconciler/report/report.h"
 #include "reconciler/run.h"
 
-void runner_execute(struct command_context *c, enum run_command command, const struct kb_plan *saved,
+void runner_execute(struct command_context *c, enum run_command command, struct kb_plan *saved,
                     int (*show)(void *userdata, struct run_target *target, struct kb_error *err),
                     void *userdata);
 

@@ -27,6 +27,12 @@ void kb_fingerprint_short(const char *digest, char ret[20]);
  */
 int kb_reasons_write(const struct kb_plan *plan, const struct kb_plan_op *op, struct kb_buf *ret,
                      struct kb_error *err);
+/* The same for the ledger, in place of what is in `ret`: hostile path names could make the reasons longer than
+ * KB_REASONS_SIZE_MAX; then the shortest paths are kept (op->reasons_len). */
+#define KB_REASONS_SIZE_MAX (60u << 10)
+
+int kb_reasons_record(const struct kb_plan *plan, struct kb_plan_op *op, struct kb_buf *ret,
+                      struct kb_error *err);
 int kb_reasons_read(struct kb_plan *plan, struct kb_plan_op *op, const char *json, size_t size,
                     struct kb_error *err);
 

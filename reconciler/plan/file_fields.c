@@ -409,32 +409,47 @@ group_fields(struct fields *f, const struct json_object *obj, const char *at, st
     return r < 0 ? r : guards(f, list, at, false, &group->guards_len);
 }
 
-static int
-groups(struct fields *f, const struct json_object *doc)
+int
+kb_plan_group_fields(const struct json_object *obj, size_t index, struct kb_plan *plan, struct kb_error *err)
 {
-    const struct json_object *list = NULL;
-    struct kb_plan *plan = f->plan;
-    size_t len;
-    int r = kb_json_arr(doc, "", "groups", KB_JSON_REQUIRED, &list, f->err);
+    struct fields f = {plan, err};
+    struct kb_plan_group group = {0};
+    char at[GROUP_AT_SIZE];
+    int r;
 
+    (void) snprintf(at, sizeof(at), "groups[%zu]", index);
+    if (!json_object_is_type(obj, json_type_object))
+        return bad(&f, at, "", "not an object");
+    r = group_fields(&f, obj, at, &group);
     if (r < 0)
         return r;
-    len = json_object_array_length(list);
-    for (size_t i = 0; i < len; i++) {
-        const struct json_object *item = json_object_array_get_idx(list, i);
-        struct kb_plan_group group = {0};
-        char at[GROUP_AT_SIZE];
-        (void) snprintf(at, sizeof(at), "groups[%zu]", i);
-        if (!json_object_is_type(item, json_type_object))
-            return bad(f, at, "", "not an object");
-        r = group_fields(f, item, at, &group);
-        if (r < 0)
-            return r;
-        if (!kb_grow(&plan->groups, &plan->groups_cap, (size_t) plan->groups_len + 1, sizeof(*plan->groups),
-                     ROWS_MAX))
-            return nomem(f);
-        plan->groups[plan->groups_len++] = group;
-    }
+    if (!kb_grow(&plan->groups, &plan->groups_cap, (size_t) plan->groups_len + 1, sizeof(*plan->groups),
+                 ROWS_MAX))
+        return nomem(&f);
+    plan->groups[plan->groups_len++] = group;
+    return 0;
+}
+
+/* Those of the run come first in a plan, and last in the document. */
+static int
+run_guards(struct fields *f, const struct json_object *list)
+{
+    struct kb_plan *plan = f->plan;
+    uint32_t before = plan->guards_len, len = 0;
+    int r = guards(f, list, "run", true, &len);
+    KB_CLEANUP(kb_free) struct kb_plan_guard *run = NULL;
+
+    if (r < 0 || !len)
+        return r;
+    run = malloc(len * sizeof(*run));
+    if (!run)
+        return nomem(f);
+    memcpy(run, plan->guards + before, len * sizeof(*run));
+    memmove(plan->guards + len, plan->guards, before * sizeof(*plan->guards));
+    memcpy(plan->guards, run, len * sizeof(*run));
+    for (uint32_t i = 0; i < plan->groups_len; i++)
+        plan->groups[i].guards_start += len;
+    plan->run_guards_len = len;
     return 0;
 }
 
@@ -560,7 +575,7 @@ summary_fields(struct fields *f, const struct json_object *doc)
         r = digest(f, doc, "", "fingerprint", f->plan->fingerprint);
     if (r >= 0)
         r = kb_json_arr(doc, "", "guards", KB_JSON_REQUIRED, &list, f->err);
-    return r < 0 ? r : guards(f, list, "run", true, &f->plan->run_guards_len);
+    return r < 0 ? r : run_guards(f, list);
 }
 
 int
@@ -575,7 +590,5 @@ kb_plan_fields(const struct json_object *doc, struct kb_plan *plan, struct kb_er
         r = target_fields(&f, doc);
     if (r >= 0)
         r = summary_fields(&f, doc);
-    if (r >= 0)
-        r = groups(&f, doc);
     return r < 0 ? r : left_alone(&f, doc);
 }

@@ -141,22 +141,42 @@ check_bytes(const char *bytes, size_t size, struct kb_plan *plan, struct kb_erro
 }
 
 static int
+on_group(void *userdata, size_t index, const struct json_object *element, struct kb_error *err)
+{
+    return kb_plan_group_fields(element, index, userdata, err);
+}
+
+static int
+read_fields(const char *bytes, size_t size, struct kb_plan *plan, struct kb_error *err)
+{
+    KB_CLEANUP(kb_json_array) struct kb_json_array *groups = NULL;
+    const struct json_object *doc = NULL;
+    const char *schema = NULL;
+    bool found = false;
+    int r = kb_json_array_new("groups", KB_PLAN_FILE_SIZE_MAX, on_group, plan, &groups, err);
+
+    if (r >= 0)
+        r = kb_json_array_feed(groups, bytes, size, err);
+    if (r >= 0)
+        r = kb_json_array_end(groups, &doc, &found, err);
+    if (r >= 0)
+        r = kb_json_str(doc, "", "schema", KB_JSON_REQUIRED, &schema, err);
+    if (r >= 0 && strcmp(schema, SCHEMA) != 0)
+        return kb_fail(err, KB_E_PROTOCOL, "another schema; this program reads keybricks.plan/1");
+    if (r >= 0 && !found)
+        return kb_fail(err, KB_E_PROTOCOL, "groups: missing");
+    return r < 0 ? r : kb_plan_fields(doc, plan, err);
+}
+
+static int
 read_document(const char *bytes, size_t size, struct kb_plan *plan, struct kb_error *err)
 {
-    KB_CLEANUP(json) struct json_object *doc = NULL;
-    const char *schema = NULL;
     int r;
 
     r = check_digest(bytes, size, err);
     if (r < 0)
         return r;
-    r = kb_json_parse(bytes, size, &doc, err);
-    if (r >= 0)
-        r = kb_json_str(doc, "", "schema", KB_JSON_REQUIRED, &schema, err);
-    if (r >= 0 && strcmp(schema, SCHEMA) != 0)
-        return not_a_plan(err, "another schema; this program reads keybricks.plan/1");
-    if (r >= 0)
-        r = kb_plan_fields(doc, plan, err);
+    r = read_fields(bytes, size, plan, err);
     if (r < 0) {
         if (err->code == KB_E_NOMEM)
             return r;

@@ -76,6 +76,18 @@ kb_reasons_write(const struct kb_plan *plan, const struct kb_plan_op *op, struct
     return 0;
 }
 
+int
+kb_reasons_record(const struct kb_plan *plan, struct kb_plan_op *op, struct kb_buf *ret, struct kb_error *err)
+{
+    int r;
+
+    do {
+        kb_buf_clear(ret);
+        r = kb_reasons_write(plan, op, ret, err);
+    } while (r >= 0 && ret->len > KB_REASONS_SIZE_MAX && op->reasons_len-- > 0);
+    return r;
+}
+
 static void
 add_guards(const struct kb_plan *plan, uint32_t start, uint32_t len, struct kb_buf *b)
 {
@@ -213,8 +225,7 @@ add_tail(const struct kb_plan *plan, struct kb_buf *b)
 int
 kb_plan_write(struct kb_plan *plan, struct kb_buf *ret, struct kb_error *err)
 {
-    KB_CLEANUP(kb_buf) struct kb_buf body = KB_BUF_INIT(KB_PLAN_FILE_SIZE_MAX);
-    size_t start = ret->len;
+    size_t start = ret->len, digest, rest;
     struct kb_hash hash;
     int r;
 
@@ -222,28 +233,27 @@ kb_plan_write(struct kb_plan *plan, struct kb_buf *ret, struct kb_error *err)
     if (r < 0)
         return r;
     add_head(plan, ret);
-    add_str(&body, "\"fingerprint\":", plan->fingerprint);
-    kb_buf_adds(&body, ",\"groups\":[");
+    digest = ret->len;
+    kb_buf_addf(ret, "\"digest\":\"%*s\",", KB_DIGEST_SIZE - 1, ""); /* filled in below */
+    rest = ret->len;
+    add_str(ret, "\"fingerprint\":", plan->fingerprint);
+    kb_buf_adds(ret, ",\"groups\":[");
     for (uint32_t i = 0; i < plan->groups_len; i++) {
         if (i)
-            kb_buf_addc(&body, ',');
-        add_group(plan, &plan->groups[i], &body);
+            kb_buf_addc(ret, ',');
+        add_group(plan, &plan->groups[i], ret);
     }
-    add_tail(plan, &body);
-    if (body.failed || ret->failed)
+    add_tail(plan, ret);
+    kb_buf_addc(ret, '\n');
+    if (ret->failed)
         return kb_fail(err, KB_E_NOMEM, "plan: out of memory, over %u MiB, or a text is not UTF-8",
                        KB_PLAN_FILE_SIZE_MAX >> 20);
 
     kb_hash_init(&hash);
-    kb_hash_add(&hash, ret->data + start, ret->len - start);
-    kb_hash_add(&hash, body.data, body.len);
+    kb_hash_add(&hash, ret->data + start, digest - start);
+    kb_hash_add(&hash, ret->data + rest, ret->len - 1 - rest);
     if (!kb_hash_final_digest(&hash, plan->digest))
         return kb_fail(err, KB_E_NOMEM, "plan: out of memory");
-    add_str(ret, "\"digest\":", plan->digest);
-    kb_buf_addc(ret, ',');
-    kb_buf_add(ret, body.data, body.len);
-    kb_buf_addc(ret, '\n');
-    if (ret->failed)
-        return kb_fail(err, KB_E_NOMEM, "plan: out of memory, or over %u MiB", KB_PLAN_FILE_SIZE_MAX >> 20);
+    memcpy(ret->data + digest + sizeof("\"digest\":\"") - 1, plan->digest, KB_DIGEST_SIZE - 1);
     return 0;
 }

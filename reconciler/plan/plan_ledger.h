@@ -4,13 +4,14 @@
 
 #include "reconciler/plan/plan_work.h"
 
-/* Already there and desired: the ledger learns who, and by which paths. */
-int kb_ledger_adopt(struct kb_plan_work *work, const struct kb_plan_job *job, kb_text group_id,
-                    uint32_t principal, uint32_t user);
+/* Already there and desired: the ledger learns who; by which paths is found when it is written. */
+int kb_ledger_adopt(struct kb_plan_work *work, const struct kb_plan_job *job, uint32_t principal,
+                    uint32_t user);
 
-/* Neither desired nor there: the ledger forgets. */
-int kb_ledger_clean(struct kb_plan_work *work, kb_text group_id, uint32_t principal);
+/* Neither desired nor there: the ledger forgets. `managed`: KB_NONE for a group that is gone. */
+int kb_ledger_clean(struct kb_plan_work *work, uint32_t managed, uint32_t group, uint32_t principal);
 
-void kb_ledger_sort(struct kb_plan *plan); /* by group id, principal id */
+/* By group id, and by principal id within a group. */
+void kb_ledger_sort(struct kb_plan *plan, const struct kb_target *target);
 
 #endif

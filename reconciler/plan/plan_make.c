@@ -33,12 +33,12 @@ in_scope(const struct kb_plan_work *work, const char *name)
 
 /* A group that Databricks itself says is gone: nothing to remove any more. */
 static int
-clean_group(struct kb_plan_work *work, const struct kb_target_group *group)
+clean_group(struct kb_plan_work *work, uint32_t g)
 {
-    kb_text id = kb_pool_adds(&work->plan->pool, kb_target_str(work->in->target, group->id));
+    const struct kb_u32s *ledger = &work->in->target->groups[g].ledger;
 
-    for (uint32_t i = 0; i < group->ledger.len; i++) {
-        int r = kb_ledger_clean(work, id, group->ledger.v[i]);
+    for (uint32_t i = 0; i < ledger->len; i++) {
+        int r = kb_ledger_clean(work, KB_NONE, g, ledger->v[i]);
         if (r < 0)
             return r;
     }
@@ -69,7 +69,7 @@ unnamed_groups(struct kb_plan_work *work)
         if (!group->ledger.len || !kb_plan_group_selected(work, name))
             continue;
         if (!group->listed && group->read.status == KB_READ_GONE)
-            r = work->in->users ? 0 : clean_group(work, group);
+            r = work->in->users ? 0 : clean_group(work, g);
         else if (!in_scope(work, name))
             r = release(work, name, group->listed);
         if (r < 0)
@@ -127,7 +127,7 @@ make(struct kb_plan_work *work)
     if (r < 0)
         return r;
     kb_left_sort(work->plan);
-    kb_ledger_sort(work->plan);
+    kb_ledger_sort(work->plan, work->in->target);
     sort_needs(work->needs);
     kb_plan_recount(work->plan);
     return kb_plan_fingerprint(work->plan, work->err);

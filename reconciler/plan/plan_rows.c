@@ -396,7 +396,7 @@ judge_foreign(struct kb_plan_work *work, struct kb_plan_job *job, const struct r
 }
 
 static int
-judge_row(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row, kb_text group_id)
+judge_row(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *row)
 {
     const struct kb_realm *realm = work->in->realm;
     uint32_t user = work->user_of[row->principal];
@@ -426,10 +426,10 @@ judge_row(struct kb_plan_work *work, struct kb_plan_job *job, const struct row *
          * be proven with that one */
         if (row->ledger && !strcmp(row->user_id, kb_realm_str(realm, realm->users[user].id)))
             return 0;
-        return kb_ledger_adopt(work, job, group_id, row->principal, user);
+        return kb_ledger_adopt(work, job, row->principal, user);
     }
     if (!row->present)
-        return kb_ledger_clean(work, group_id, row->principal);
+        return kb_ledger_clean(work, job->managed, job->group, row->principal);
     return row->ledger ? judge_revoked(work, job, row) : judge_foreign(work, job, row);
 }
 
@@ -446,11 +446,8 @@ kb_plan_rows(struct kb_plan_work *work, struct kb_plan_job *job)
     const struct kb_target_group *group = job->group == KB_NONE ? NULL : &target->groups[job->group];
     const struct kb_u32s *desired = &job->desired->principals;
     const struct kb_u32s *present = group ? &group->members : NULL, *ledger = group ? &group->ledger : NULL;
-    kb_text group_id = group ? kb_pool_adds(&work->plan->pool, kb_target_str(target, group->id)) : 0;
     uint32_t d = 0, p = 0, l = 0;
 
-    if (group_id == KB_NONE)
-        return kb_plan_nomem(work);
     for (;;) {
         uint32_t next = at(desired, d);
         struct row row = {.user_id = "", .directory = ""};
@@ -472,7 +469,7 @@ kb_plan_rows(struct kb_plan_work *work, struct kb_plan_job *job)
         d += row.desired;
         p += row.present;
         l += row.ledger;
-        r = judge_row(work, job, &row, group_id);
+        r = judge_row(work, job, &row);
         if (r < 0)
             return r;
     }

@@ -158,10 +158,7 @@ kb_plan_work_done(struct kb_plan_work *work)
     free(work->principal_text);
     free(work->user_text);
     free(work->by_name);
-    free(work->reasons_seen);
-    kb_index_done(&work->reason_index);
     kb_reason_index_free(work->reasons);
-    kb_plan_done(&work->scratch);
 }
 
 int

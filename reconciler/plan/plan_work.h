@@ -42,10 +42,6 @@ struct kb_plan_work {
     size_t lookup_cap;
 
     struct kb_reason_index *reasons; /* made when the first reason is asked for */
-    struct kb_plan scratch;          /* reasons of ledger rows, thrown away now and then */
-    struct kb_index reason_index;
-    kb_text *reasons_seen; /* different reasons of ledger rows, in the plan */
-    size_t reasons_seen_len, reasons_seen_cap;
 };
 
 int kb_plan_work_init(struct kb_plan_work *work);

@@ -247,19 +247,30 @@ print_document(struct kb_plan *plan)
 }
 
 static void
-print_rest(const struct kb_plan *plan, const struct kb_plan_needs *needs, const struct kb_target *target)
+add_text(struct json_object *array, const char *s)
+{
+    json_object_array_add(array, json_object_new_string(s));
+}
+
+static void
+print_rest(const struct kb_plan *plan, const struct kb_plan_needs *needs, const struct kb_target *target,
+           const struct kb_realm *realm)
 {
     struct json_object *o = json_object_new_object(), *rows = json_object_new_array(),
                        *lookups = json_object_new_array(), *groups = json_object_new_array();
 
-    for (uint32_t i = 0; i < plan->ledger_len; i++) {
-        const struct kb_plan_ledger *row = &plan->ledger[i];
-        struct json_object *one = json_object_new_array();
-        json_object_array_add(one, json_object_new_string(row->what == KB_LEDGER_ADOPT ? "adopt" : "clean"));
-        json_object_array_add(one, json_object_new_string(kb_plan_str(plan, row->group_id)));
-        json_object_array_add(one, json_object_new_string(kb_plan_str(plan, row->principal_id)));
-        json_object_array_add(one, json_object_new_string(kb_plan_str(plan, row->source_id)));
-        json_object_array_add(rows, one);
+    for (uint32_t i = 0; i < plan->ledger_groups_len; i++) {
+        const struct kb_plan_ledger_group *group = &plan->ledger_groups[i];
+        for (uint32_t k = group->start; k < group->start + group->len; k++) {
+            const struct kb_plan_ledger *row = &plan->ledger[k];
+            bool adopt = row->user != KB_NONE;
+            struct json_object *one = json_object_new_array();
+            add_text(one, adopt ? "adopt" : "clean");
+            add_text(one, kb_target_str(target, target->groups[group->group].id));
+            add_text(one, kb_target_str(target, target->principals[row->principal].id));
+            add_text(one, adopt ? kb_realm_str(realm, realm->users[row->user].id) : "");
+            json_object_array_add(rows, one);
+        }
     }
     for (size_t i = 0; i < needs->lookup_len; i++)
         json_object_array_add(lookups, json_object_new_string(needs->lookup_ids[i]));
@@ -324,7 +335,7 @@ answer(struct json_object *world)
         abort();
     }
     print_document(&plan);
-    print_rest(&plan, &needs, &target);
+    print_rest(&plan, &needs, &target, &realm);
     (void) fflush(stdout);
     kb_plan_done(&plan);
     kb_plan_needs_done(&needs);

@@ -193,6 +193,18 @@ world_plan(struct world *w)
 }
 
 static inline const char *
+world_group_id(const struct world *w, uint32_t group)
+{
+    return kb_target_str(&w->target, w->target.groups[group].id);
+}
+
+static inline const char *
+world_principal_id(const struct world *w, uint32_t principal)
+{
+    return kb_target_str(&w->target, w->target.principals[principal].id);
+}
+
+static inline const char *
 world_str(const struct world *w, kb_text text)
 {
     return kb_plan_str(&w->plan, text);

@@ -288,8 +288,9 @@ test_released(void **state)
     world_plan(&w);
     assert_int_equal(world_left(&w, KB_LEFT_RELEASED, NULL), 1);
     assert_int_equal(w.plan.ledger_len, 1);
-    assert_int_equal(w.plan.ledger[0].what, KB_LEDGER_CLEAN);
-    assert_string_equal(world_str(&w, w.plan.ledger[0].group_id), "801");
+    assert_int_equal(w.plan.ledger[0].user, KB_NONE);
+    assert_int_equal(w.plan.ledger_groups[0].managed, KB_NONE);
+    assert_string_equal(world_group_id(&w, w.plan.ledger_groups[0].group), "801");
     world_done(&w);
 }
 

@@ -3,6 +3,8 @@
 #include "tests/unit/plan/plan_world.h"
 
 #define NONE (-1)
+#define ADOPT 1
+#define CLEAN 0
 
 struct row {
     const char *name;
@@ -30,14 +32,14 @@ static const struct row rows[] = {
     {"1 0 0 granted", 1, 0, 0, KB_MATCHED, ON, NULL, REPORT, 0, KB_OP_ADD, KB_CAUSE_GRANTED, NONE, NONE, 0},
     {"1 0 1 drift", 1, 0, 1, KB_MATCHED, ON, NULL, REPORT, 0, KB_OP_ADD, KB_CAUSE_DRIFT_REMOVED, NONE, NONE,
      0},
-    {"1 1 0 adopt", 1, 1, 0, KB_MATCHED, ON, NULL, REPORT, 0, NONE, 0, NONE, KB_LEDGER_ADOPT, 0},
+    {"1 1 0 adopt", 1, 1, 0, KB_MATCHED, ON, NULL, REPORT, 0, NONE, 0, NONE, ADOPT, 0},
     {"1 1 1 in sync", 1, 1, 1, KB_MATCHED, ON, NULL, REPORT, 0, NONE, 0, NONE, NONE, 0},
     {"0 1 1 revoked", 0, 1, 1, KB_MATCHED, ON, NULL, REPORT, 0, KB_OP_REMOVE, KB_CAUSE_REVOKED, NONE, NONE,
      0},
     {"0 1 0 foreign, report", 0, 1, 0, KB_MATCHED, ON, NULL, REPORT, 0, NONE, 0, KB_LEFT_FOREIGN, NONE, 0},
     {"0 1 0 foreign, remove", 0, 1, 0, KB_MATCHED, ON, NULL, REMOVE, 0, KB_OP_REMOVE, KB_CAUSE_FOREIGN, NONE,
      NONE, 0},
-    {"0 0 1 clean", 0, 0, 1, KB_MATCHED, ON, NULL, REPORT, 0, NONE, 0, NONE, KB_LEDGER_CLEAN, 0},
+    {"0 0 1 clean", 0, 0, 1, KB_MATCHED, ON, NULL, REPORT, 0, NONE, 0, NONE, CLEAN, 0},
     {"0 0 0 nothing", 0, 0, 0, KB_MATCHED, ON, NULL, REMOVE, 0, NONE, 0, NONE, NONE, 0},
 
     /* what became of the person who was put in */
@@ -118,9 +120,8 @@ static const struct row rows[] = {
     {"no listing explains it", 0, 1, 1, KB_MATCHED, ON, "u9", REPORT, 0, NONE, 0, KB_LEFT_UNPROVEN, NONE, 1},
     {"no id known, found by its name", 0, 1, 1, KB_MATCHED, ON, "", REPORT, 0, KB_OP_REMOVE, KB_CAUSE_REVOKED,
      NONE, NONE, 0},
-    {"in sync, came back with a new id", 1, 1, 1, KB_MATCHED, ON, "u9", REPORT, 0, NONE, 0, NONE,
-     KB_LEDGER_ADOPT, 0},
-    {"in sync, id was not known", 1, 1, 1, KB_MATCHED, ON, "", REPORT, 0, NONE, 0, NONE, KB_LEDGER_ADOPT, 0},
+    {"in sync, came back with a new id", 1, 1, 1, KB_MATCHED, ON, "u9", REPORT, 0, NONE, 0, NONE, ADOPT, 0},
+    {"in sync, id was not known", 1, 1, 1, KB_MATCHED, ON, "", REPORT, 0, NONE, 0, NONE, ADOPT, 0},
 
     /* holds, but cannot be found in the target by this name any more */
     {"not verified any more", 1, 1, 1, KB_MATCH_UNVERIFIED, ON, NULL, REPORT, 0, NONE, 0,
@@ -158,14 +159,15 @@ check(const struct row *row, const struct world *w)
     if (row->left != NONE && (world_left(w, (enum kb_left) row->left, &left) != 1 ||
                               !world_str(w, left->note)[0] || strcmp(world_str(w, left->group), "g") != 0))
         fail_msg("'%s': left alone in list %s", row->name, kb_left_name(w->plan.left[0].list));
-    if (w->plan.ledger_len != (row->row != NONE) ||
-        (row->row != NONE && (w->plan.ledger[0].what != row->row ||
-                              strcmp(world_str(w, w->plan.ledger[0].group_id), "900") != 0 ||
-                              strcmp(world_str(w, w->plan.ledger[0].principal_id), "1001") != 0)))
+    if (w->plan.ledger_len != (row->row != NONE) || w->plan.ledger_groups_len != (row->row != NONE) ||
+        (row->row != NONE &&
+         ((row->row == CLEAN) != (w->plan.ledger[0].user == KB_NONE) || w->plan.ledger_groups[0].managed ||
+          strcmp(world_group_id(w, w->plan.ledger_groups[0].group), "900") != 0 ||
+          strcmp(world_principal_id(w, w->plan.ledger[0].principal), "1001") != 0)))
         fail_msg("'%s': ledger", row->name);
     if (w->needs.lookup_len != row->lookup)
         fail_msg("'%s': %zu look-ups", row->name, w->needs.lookup_len);
-    assert_int_equal(w->plan.summary.adopt, row->row == KB_LEDGER_ADOPT);
+    assert_int_equal(w->plan.summary.adopt, row->row == ADOPT);
     assert_int_equal(w->plan.summary.drift, row->cause == KB_CAUSE_DRIFT_REMOVED);
     assert_int_equal(w->plan.summary.add, row->op == KB_OP_ADD);
     assert_int_equal(w->plan.summary.remove, row->op == KB_OP_REMOVE);

@@ -90,6 +90,17 @@ value_of(const char *const *names, size_t len, const char *name, unsigned *ret)
 }
 
 void
+kb_plan_ledger_done(struct kb_plan *plan)
+{
+    free(plan->ledger);
+    free(plan->ledger_groups);
+    plan->ledger = NULL;
+    plan->ledger_groups = NULL;
+    plan->ledger_len = plan->ledger_groups_len = 0;
+    plan->ledger_cap = plan->ledger_groups_cap = 0;
+}
+
+void
 kb_plan_done(struct kb_plan *plan)
 {
     kb_pool_done(&plan->pool);
@@ -100,8 +111,7 @@ kb_plan_done(struct kb_plan *plan)
     free(plan->via);
     free(plan->left);
     free(plan->directories);
-    free(plan->ledger);
-    free(plan->ledger_groups);
+    kb_plan_ledger_done(plan);
     *plan = (struct kb_plan){0};
 }
 

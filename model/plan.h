@@ -227,7 +227,8 @@ struct kb_plan {
     char digest[KB_DIGEST_SIZE]; /* set by plan/file.c */
 };
 
-void kb_plan_done(struct kb_plan *plan); /* a zeroed struct is empty and valid */
+void kb_plan_done(struct kb_plan *plan);        /* a zeroed struct is empty and valid */
+void kb_plan_ledger_done(struct kb_plan *plan); /* the ledger's rows alone: written, or not wanted */
 
 static inline const char *
 kb_plan_str(const struct kb_plan *plan, kb_text text)

@@ -388,6 +388,8 @@ carry_out(struct run_target *t, struct kb_error *err)
         e = t->run->opts.show(t->run->opts.userdata, t, err);
     if (e >= 0 && !everything_held(&t->plan))
         e = apply_ledger(&t->apply, err);
+    kb_plan_ledger_done(&t->plan);
+    kb_plan_ledger_done(&t->fresh);
     return e < 0 ? e : apply_write(&t->apply, err);
 }
 

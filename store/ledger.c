@@ -152,6 +152,7 @@ store_ledger_load(struct store *store, struct kb_target *target, struct kb_error
     rows_done(&l.users);
     free(l.pairs);
     free(l.sources);
+    store_rest(store);
     return result < 0 ? kb_fail_prefix(err, "ledger") : 0;
 }
 

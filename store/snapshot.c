@@ -115,6 +115,7 @@ store_snapshot_load(struct store *store, struct kb_target *target, bool everythi
     rows_done(&l.principals);
     rows_done(&l.groups);
     kb_u32s_done(&l.scratch);
+    store_rest(store);
     return result < 0 ? kb_fail_prefix(err, "snapshot") : 0;
 }
 

@@ -46,4 +46,8 @@ int store_begin(struct store *store, struct kb_error *err);  /* BEGIN IMMEDIATE 
 int store_commit(struct store *store, struct kb_error *err); /* durable when it returns: synchronous=FULL */
 void store_rollback(struct store *store);
 
+/* Gives the page cache back: what was read from end to end is not read again soon. Called by the functions that do
+ * so, and after many rows were written. */
+void store_rest(struct store *store);
+
 #endif

@@ -161,6 +161,7 @@ apply_ledger(struct apply *a, struct kb_error *err)
             e = store_commit(a->store, err);
         if (e < 0)
             store_rollback(a->store);
+        store_rest(a->store);
     }
     free(ids);
     return e;

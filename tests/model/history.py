@@ -33,6 +33,7 @@ ON_PATCH = {"nothing_done": NOTHING, "stale": {"stale_reads": 1}, "stale_flip": 
             "patch_409": {"status": 409, "body": {"detail": "conflict", "status": "409"}}}
 HOOKS = ["hook_member", "hook_user", "hook_keycloak"]
 KINDS = WORDS + list(SHAPES) + list(ON_PATCH) + HOOKS
+EXTREMES = {7: (0, 5), 17: (40, 5), 27: (3, 0), 37: (3, 60)}  # of the seed modulo 40: groups and people at the start
 ROWS = [(d, p, l) for d in (0, 1) for p in (0, 1) for l in (0, 1)]
 
 
@@ -43,18 +44,23 @@ class Wrong(AssertionError):
 class Model:
     """Who holds what in Keycloak, and so who is desired where."""
 
-    def __init__(self, rng):
+    def __init__(self, seed, rng):
         self.rng, self.users, self.jobs, self.paths, self.rules = rng, {}, {}, {}, {}
-        self.numbers, self.empty = 0, False
-        size = rng.choice((0, 1, 8, 40)) if rng.random() < 0.1 else rng.randint(1, 6)
-        self.empty, size = size == 0, max(1, size)  # no group at all: the one rule makes it
+        self.numbers = 0
+        self.groups_at_start, people = EXTREMES.get(seed % 40) or (rng.randint(1, 6), rng.randint(1, 9))
+        if rng.random() < 0.05:
+            self.groups_at_start = rng.randint(7, 39)
+        if rng.random() < 0.05:
+            people = rng.randint(10, 59)
+        self.people_at_start = people
+        self.empty, size = self.groups_at_start == 0, max(1, self.groups_at_start)  # no group at all: the one rule makes it
         self.roles = [f"r{i}" for i in range(size)]
         self.jobs = {f"job{i}": set(rng.sample(self.roles, rng.randint(0, len(self.roles)))) for i in range(rng.randint(0, 2))}
         self.paths = {f"/p{i}": set(rng.sample(self.roles, rng.randint(0, 1))) for i in range(rng.randint(1, 3))}
         for i in range(size):
             self.rules[f"g{i}"] = {"role": self.roles[i]} if rng.random() < 0.7 else {"path": rng.choice(list(self.paths))}
             self.rules[f"g{i}"] |= {"foreign": rng.choice(("report", "remove")), "create": self.empty or rng.random() < 0.5}
-        for _ in range(rng.choice((0, 60)) if rng.random() < 0.1 else rng.randint(1, 9)):
+        for _ in range(people):
             self.new_user()
 
     def new_user(self):
@@ -108,8 +114,10 @@ class Histories:
 
     def __init__(self, seed):
         self.seed, self.rng, self.seen = seed, random.Random(seed), collections.Counter()
-        self.model = Model(self.rng)
-        self.steps = []
+        self.model = Model(seed, self.rng)
+        self.seen[f"{self.model.groups_at_start} groups"] += 1
+        self.seen[f"{self.model.people_at_start} people"] += 1
+        self.steps, self.deck = [], []
 
     def run(self, count):
         where = tempfile.mkdtemp(prefix="keybricks-model-", dir="/dev/shm")
@@ -160,7 +168,7 @@ class Histories:
         return done.returncode
 
     def faulty_run(self):
-        kinds = self.rng.choices(KINDS, [3 if kind in ON_PATCH else 1 for kind in KINDS], k=self.rng.choice((1, 1, 2, 3)))
+        kinds = [self.draw() for _ in range(self.rng.choice((1, 1, 2, 3)))]
         self.at.calm()
         self.at.forget()
         before, ledger, old = self.model.desired(), self.ledger(), len(self.at.sim.control("GET", "history"))
@@ -173,6 +181,13 @@ class Histories:
             if fired and change:
                 change()
         self.judge_changes(before, self.model.desired(), ledger, old)
+
+    def draw(self):
+        """Without putting back, so that no kind is rare; those that need a PATCH come more often, as not every run sends one."""
+        if not self.deck:
+            self.deck = [kind for kind in KINDS for _ in range(3 if kind in ON_PATCH else 1)]
+            self.rng.shuffle(self.deck)
+        return self.deck.pop()
 
     def fault(self, kind):
         """Sets it; what to change in the model if it acts."""

@@ -63,6 +63,23 @@ kb_utf8_valid(const char *s, size_t len)
     return true;
 }
 
+void
+kb_utf8_mend(char *s)
+{
+    size_t left = strlen(s);
+
+    while (left > 0) {
+        uint32_t c;
+        size_t n = kb_utf8_next(s, left, &c);
+        if (n == 0) {
+            *s = '?';
+            n = 1;
+        }
+        s += n;
+        left -= n;
+    }
+}
+
 bool
 kb_has_control(const char *s)
 {

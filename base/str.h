@@ -16,7 +16,9 @@ bool kb_parse_i64(const char *s, int64_t min, int64_t max, int64_t *ret);
 
 bool kb_is_digits(const char *s, size_t min_len, size_t max_len); /* ASCII 0-9 only */
 bool kb_utf8_valid(const char *s, size_t len); /* no surrogates, no overlong forms, NUL allowed */
-bool kb_has_control(const char *s);            /* C0, DEL, C1, bidi control, zero-width */
+/* Whatever is no well-formed UTF-8 becomes '?', byte by byte: for words for people that a size or a precision may have cut. */
+void kb_utf8_mend(char *s);
+bool kb_has_control(const char *s); /* C0, DEL, C1, bidi control, zero-width */
 
 char kb_ascii_lower(char c);
 int kb_ascii_casecmp(const char *a, const char *b); /* order by ASCII-lower-cased bytes */

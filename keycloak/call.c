@@ -3,6 +3,7 @@
 #include "base/ban.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "keycloak/internal.h"
 
 #include <stdarg.h>
@@ -54,6 +55,7 @@ note_text(struct kc *kc, struct kb_read *read, enum kb_read_status status, const
     kb_text note;
 
     (void) vsnprintf(text, sizeof(text), fmt, args);
+    kb_utf8_mend(text); /* names are cut */
     read->status = (uint8_t) status;
     note = kb_pool_adds(&kc->realm->pool, text);
     read->note = note == KB_NONE ? 0 : note; /* the status says enough */

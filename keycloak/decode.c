@@ -318,7 +318,7 @@ kc_decode_user_count(const char *body, size_t size, uint32_t *ret, struct kb_err
 
     if (size > 0 && size < sizeof(text))
         memcpy(text, body, size);
-    if (!kb_parse_i64(text, 0, INT32_MAX, &count))
+    if (strlen(text) != size || !kb_parse_i64(text, 0, INT32_MAX, &count))
         return kb_fail(err, KB_E_PROTOCOL, "not the number of users");
     *ret = (uint32_t) count;
     return 0;
@@ -336,6 +336,7 @@ get_visible(const struct json_object *obj, const char *key, char *ret, size_t si
         return;
     kb_buf_add_visible(&visible, text);
     (void) snprintf(ret, size, "%s", kb_buf_str(&visible));
+    kb_utf8_mend(ret);
 }
 
 bool

@@ -5,6 +5,7 @@
 #include "base/ban.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "keycloak/internal.h"
 
 #define WITNESSES_MAX 1024
@@ -124,6 +125,7 @@ witness_reply(struct kc_call *call, const struct kb_http_reply *reply)
         if (ask(kc, row, &err) < 0)
             kc_fatal(kc, &err);
     } else {
+        kb_utf8_mend(note);
         down(kc, row, note);
     }
     if (catalog)

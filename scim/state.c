@@ -95,6 +95,7 @@ scim_error_text(const char *body, size_t size, int status, char *ret, size_t ret
         kb_buf_adds(&out, ": an HTML page (a proxy, a gateway or a login page in front?)");
     }
     (void) snprintf(ret, ret_size, "%s", kb_buf_str(&out));
+    kb_utf8_mend(ret);
 }
 
 static const char *

@@ -103,6 +103,7 @@ on_write(void *userdata, const struct kb_http_reply *reply)
     struct write_call *c = userdata;
     struct scim_write w = {0};
     judge(c, reply, &w);
+    kb_utf8_mend(w.detail); /* it goes into the audit chain, and may have been cut */
     scim_write_fn fn = c->fn;
     void *theirs = c->userdata;
     call_free(c);
@@ -229,6 +230,7 @@ on_find(void *userdata, const struct kb_http_reply *reply)
         if (!w.ok)
             (void) snprintf(w.detail, sizeof(w.detail), "looking for the group: %.220s", err.msg);
     }
+    kb_utf8_mend(w.detail);
     scim_write_fn fn = c->fn;
     void *theirs = c->userdata;
     call_free(c);

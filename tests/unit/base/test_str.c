@@ -141,6 +141,35 @@ test_utf8(void **state)
 }
 
 static void
+test_mend(void **state)
+{
+    static const struct {
+        const char *text, *want;
+    } cases[] = {
+        {"", ""},
+        {"plain", "plain"},
+        {"\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80", "\xc3\xbc\xe2\x82\xac\xf0\x9f\x98\x80"},
+        {"a\xc3", "a?"},
+        {"a\xe2\x82", "a??"},
+        {"\xf0\x9f\x98", "???"},
+        {"\xc3\"\xc3\xbc", "?\"\xc3\xbc"},
+        {"\xbc\xc3\xbc", "?\xc3\xbc"},
+        {"\xed\xa0\x80", "???"},
+        {"\xc0\x80", "??"},
+        {"\xff\xfe", "??"},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(cases); i++) {
+        char text[32];
+        (void) snprintf(text, sizeof(text), "%s", cases[i].text);
+        kb_utf8_mend(text);
+        if (strcmp(text, cases[i].want) != 0)
+            fail_msg("case %zu: %s", i, text);
+    }
+}
+
+static void
 test_control(void **state)
 {
     static const char *const bad[] = {
@@ -333,15 +362,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_numbers),
-        cmocka_unit_test(test_digits),
-        cmocka_unit_test(test_utf8),
-        cmocka_unit_test(test_control),
-        cmocka_unit_test(test_ascii),
-        cmocka_unit_test(test_nearest),
-        cmocka_unit_test(test_width),
-        cmocka_unit_test(test_time_both_ways),
-        cmocka_unit_test(test_time_other_forms),
+        cmocka_unit_test(test_numbers),        cmocka_unit_test(test_digits),
+        cmocka_unit_test(test_utf8),           cmocka_unit_test(test_control),
+        cmocka_unit_test(test_mend),           cmocka_unit_test(test_ascii),
+        cmocka_unit_test(test_nearest),        cmocka_unit_test(test_width),
+        cmocka_unit_test(test_time_both_ways), cmocka_unit_test(test_time_other_forms),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

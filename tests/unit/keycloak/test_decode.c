@@ -7,6 +7,7 @@
 #include <cmocka.h>
 
 #include "base/mem.h"
+#include "base/str.h"
 #include "keycloak/decode.h"
 
 #include <stdio.h>
@@ -447,6 +448,28 @@ test_counts(void **state)
         if (kc_decode_user_count(bad_users[i], strlen(bad_users[i]), &count, &err) >= 0)
             fail_msg("users: %s was taken", bad_users[i]);
     assert_int_equal(count, 2000);
+    assert_true(kc_decode_user_count("7\0", 2, &count, &err) < 0); /* found by tests/fuzz */
+    assert_true(kc_decode_user_count("7\0garbage", 9, &count, &err) < 0);
+    assert_int_equal(count, 2000);
+}
+
+/* A server's words are cut to fit, but never inside a letter: they go on into JSON. Found by tests/fuzz. */
+static void
+test_long_refusal(void **state)
+{
+    char body[1024];
+    struct kc_refusal refusal;
+
+    (void) state;
+    for (size_t lead = 0; lead < 4; lead++) {
+        size_t len = (size_t) snprintf(body, sizeof(body), "{\"errorMessage\":\"%.*s", (int) lead, "aaaa");
+        for (size_t i = 0; i < 100; i++)
+            len += (size_t) snprintf(body + len, sizeof(body) - len, "\xf0\x9f\x98\x80");
+        len += (size_t) snprintf(body + len, sizeof(body) - len, "\"}");
+        assert_true(kc_decode_refusal(body, len, &refusal));
+        assert_int_equal(strlen(refusal.error), sizeof(refusal.error) - 1);
+        assert_true(kb_utf8_valid(refusal.error, strlen(refusal.error)));
+    }
 }
 
 static void
@@ -484,9 +507,11 @@ int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_good),      cmocka_unit_test(test_fields),   cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_long_name), cmocka_unit_test(test_list),     cmocka_unit_test(test_ids),
-        cmocka_unit_test(test_counts),    cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_good),         cmocka_unit_test(test_fields),
+        cmocka_unit_test(test_bad),          cmocka_unit_test(test_long_name),
+        cmocka_unit_test(test_list),         cmocka_unit_test(test_ids),
+        cmocka_unit_test(test_counts),       cmocka_unit_test(test_refusals),
+        cmocka_unit_test(test_long_refusal),
     };
 
     return cmocka_run_group_tests(tests, NULL, NULL);

@@ -252,6 +252,12 @@ static const struct {
     {"a composite contains an unknown role", "/roles-by-id/r-a/composites",
      "[{\"id\":\"r-z\",\"name\":\"zz\",\"composite\":false,\"clientRole\":false}]", 0, true, KB_READ_SUSPECT,
      "\"zz\"", 0},
+
+#define UML_10 "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+    {"an unknown role whose name is cut inside a letter", "/roles-by-id/r-a/composites",
+     "[{\"id\":\"r-z\",\"name\":\"z" UML_10 UML_10 UML_10 UML_10 UML_10
+     "\",\"composite\":false,\"clientRole\":false}]",
+     0, true, KB_READ_SUSPECT, "\xc3\xbc?\" is not there", 0},
     {"a role twice", "/roles?",
      "[{\"id\":\"r-b\",\"name\":\"b\",\"composite\":false,\"clientRole\":false},"
      "{\"id\":\"r-b\",\"name\":\"b\",\"composite\":false,\"clientRole\":false}]",

@@ -5,6 +5,7 @@
 #include "tests/unit/scim/golden.h"
 
 #include "base/mem.h"
+#include "base/str.h"
 
 static void
 keep(void *userdata, const struct scim_write *result)
@@ -29,6 +30,13 @@ patch(struct account *a)
     return w;
 }
 
+/* 26 x 8 bytes when made visible, and 20 x 2: beyond what is kept of an answer */
+#define HIDDEN_13                                                                                          \
+    "\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2" \
+    "\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b\xe2\x80\x8b"
+#define HIDDEN_26 HIDDEN_13 HIDDEN_13
+#define UMLAUTS_10 "\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc\xc3\xbc"
+#define UMLAUTS_20 UMLAUTS_10 UMLAUTS_10
 #define ERROR(detail)                                                                     \
     "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":\"" detail \
     "\",\"status\":\"400\"}"
@@ -66,6 +74,8 @@ test_patch_answers(void **state)
          false, false, false, false, "too long", 1},
         {"escape sequences", 400, "", ERROR("\\u001b[31mred\\u202e"), false, true, false, false, false, "",
          1},
+        {"cut inside a letter", 409, "", ERROR(HIDDEN_26 UMLAUTS_20 UMLAUTS_20), false, true, false, false,
+         true, "\xc3\xbc?", 1},
         {"429", 429, "Retry-After: 1\r\n", ERROR("slow"), false, true, false, false, false, "slow", 5},
     };
 
@@ -82,6 +92,8 @@ test_patch_answers(void **state)
             fail_msg("'%s': ok %d refused %d too_large %d gone %d conflict %d (%d %s)", CASES[i].name, w.ok,
                      w.refused, w.too_large, w.gone, w.conflict, w.status, w.detail);
         if (!strstr(w.detail, CASES[i].detail) || strchr(w.detail, '\033'))
+            fail_msg("'%s': %s", CASES[i].name, w.detail);
+        if (!kb_utf8_valid(w.detail, strlen(w.detail))) /* it goes into the audit chain */
             fail_msg("'%s': %s", CASES[i].name, w.detail);
         if (!w.ok && !w.refused && !w.sent)
             fail_msg("'%s': neither refused nor sent", CASES[i].name);

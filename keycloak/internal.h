@@ -38,6 +38,7 @@ struct kc_witness {
     bool before;   /* a good answer came before the lists */
     bool answered; /* the last asking had a good answer */
     bool off;      /* switched off in Keycloak, which then shows its people disabled and without groups */
+    uint8_t doubt; /* enum, witness.c: whom the open question is about */
 };
 
 struct kc_again {

@@ -10,6 +10,11 @@
 
 #define WITNESSES_MAX 1024
 
+/* One person's 500 may be the directory's, or that of somebody whom the directory has deleted and the cache still
+ * knows (seen with users that are not imported, 26.4.0 and 26.7.4). So another one is asked, and if that one's
+ * answer is good, the first once more: only who fails on both sides of a good answer is the cause himself. */
+enum doubt { DOUBT_NONE, DOUBT_OTHER, DOUBT_AGAIN };
+
 static int ask(struct kc *kc, uint32_t row, struct kb_error *err);
 
 /* The directory's row, with room for its witnesses. KB_NONE: out of memory, or too many. */
@@ -87,6 +92,7 @@ down(struct kc *kc, uint32_t row, const char *note)
     d->status = KB_DIRECTORY_DOWN;
     d->note = text == KB_NONE ? 0 : text; /* the status says enough */
     kc->witnesses[row].answered = kc->witnesses[row].before = false;
+    kc->witnesses[row].doubt = DOUBT_NONE;
 }
 
 static void
@@ -95,10 +101,61 @@ good(struct kc *kc, uint32_t row)
     struct kc_witness *w = &kc->witnesses[row];
 
     w->answered = true;
+    w->doubt = DOUBT_NONE;
     if (!kc->catalog_done)
         w->before = true;
     else if (w->before && !w->off)
         kc->realm->directories[row].status = KB_DIRECTORY_UP;
+}
+
+static int
+ask_next(struct kc *kc, uint32_t row, enum doubt doubt, unsigned next, struct kb_error *err)
+{
+    struct kc_witness *w = &kc->witnesses[row];
+
+    w->doubt = (uint8_t) doubt;
+    w->next = next;
+    return ask(kc, row, err);
+}
+
+/* w->next is who was asked; in DOUBT_OTHER the one before him is in question. */
+static int
+judge_witness(struct kc *kc, uint32_t row, enum kb_read_status status, bool failed, const char *note,
+              struct kb_error *err)
+{
+    struct kc_witness *w = &kc->witnesses[row];
+    bool gone = status == KB_READ_GONE;
+
+    switch ((enum doubt) w->doubt) {
+    case DOUBT_NONE:
+        if (status == KB_READ_COMPLETE)
+            good(kc, row);
+        else if (gone) /* this one is gone; ask another */
+            return ask_next(kc, row, DOUBT_NONE, w->next + 1, err);
+        else if (failed && w->next + 1 < w->len)
+            return ask_next(kc, row, DOUBT_OTHER, w->next + 1, err);
+        else
+            down(kc, row, note);
+        return 0;
+    case DOUBT_OTHER:
+        if (status == KB_READ_COMPLETE)
+            return ask_next(kc, row, DOUBT_AGAIN, w->next - 1, err);
+        if (gone && w->next + 1 < w->len) {
+            memmove(&w->users[w->next], &w->users[w->next + 1], (w->len - w->next - 1) * sizeof(w->users[0]));
+            w->len--;
+            return ask(kc, row, err);
+        }
+        break;
+    case DOUBT_AGAIN:
+        if (failed || gone) {
+            w->next++; /* the good one is asked from now on */
+            good(kc, row);
+            return 0;
+        }
+        break;
+    }
+    down(kc, row, *note ? note : "it failed and came back between two questions");
+    return 0;
 }
 
 /* call->row: the directory. */
@@ -109,7 +166,7 @@ witness_reply(struct kc_call *call, const struct kb_http_reply *reply)
     uint32_t row = call->row;
     bool catalog = !kc->catalog_done;
     struct kb_error err = {0};
-    char note[KC_NOTE_SIZE];
+    char note[KC_NOTE_SIZE] = "";
     enum kb_read_status status = KB_READ_COMPLETE;
 
     if (reply->error->code != KB_OK || reply->status != 200) {
@@ -118,16 +175,9 @@ witness_reply(struct kc_call *call, const struct kb_http_reply *reply)
         (void) snprintf(note, sizeof(note), "%.200s: %s", call->what, err.msg);
         status = KB_READ_FAILED;
     }
-    if (status == KB_READ_COMPLETE) {
-        good(kc, row);
-    } else if (status == KB_READ_GONE) { /* this one is gone; ask another */
-        kc->witnesses[row].next++;
-        if (ask(kc, row, &err) < 0)
-            kc_fatal(kc, &err);
-    } else {
-        kb_utf8_mend(note);
-        down(kc, row, note);
-    }
+    kb_utf8_mend(note);
+    if (judge_witness(kc, row, status, reply->error->code == KB_OK && reply->status == 500, note, &err) < 0)
+        kc_fatal(kc, &err);
     if (catalog)
         kc_catalog_step(kc);
 }
@@ -224,7 +274,7 @@ find_witnesses(struct kc *kc, struct kb_error *err)
         uint32_t row = kb_realm_directory(kc->realm, kc_str(kc, user->directory));
         if (row == KB_NONE)
             return kb_fail(err, KB_E_BUG, "a user of a directory that nobody knows");
-        if (kc->witnesses[row].next == kc->witnesses[row].len)
+        if (kc->witnesses[row].next + 1 >= kc->witnesses[row].len) /* one to ask, and one in reserve */
             add_witness(&kc->witnesses[row], user->id);
     }
     return 0;

@@ -126,6 +126,80 @@ test_next_one_is_asked(void **state)
     bench_close(&b);
 }
 
+/* One person's 500: the directory's, or that of somebody whom it has deleted and the cache still knows? */
+static void
+test_a_deleted_one_is_no_outage(void **state)
+{
+    static const struct {
+        const char *name;
+        int first, other, again; /* of ANA, BOB, ANA; 0: not asked */
+        int status;              /* enum kb_directory_status at the end */
+        unsigned ana, bob;       /* questions until then, the one after the lists included */
+    } cases[] = {
+        {"up", 200, 0, 0, KB_DIRECTORY_UP, 2, 0},
+        {"deleted there", 500, 200, 500, KB_DIRECTORY_UP, 2, 2},
+        {"forgotten here meanwhile", 500, 200, 404, KB_DIRECTORY_UP, 2, 2},
+        {"down", 500, 500, 0, KB_DIRECTORY_DOWN, 1, 1},
+        {"came back between two questions", 500, 200, 200, KB_DIRECTORY_DOWN, 2, 1},
+        {"and then a gateway", 500, 200, 502, KB_DIRECTORY_DOWN, 2, 1},
+        {"the other one is gone", 500, 404, 0, KB_DIRECTORY_DOWN, 1, 1},
+        {"the other one may not be seen", 500, 403, 0, KB_DIRECTORY_DOWN, 1, 1},
+        {"a gateway", 502, 0, 0, KB_DIRECTORY_DOWN, 1, 0},
+        {"no right", 403, 0, 0, KB_DIRECTORY_DOWN, 1, 0},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(cases); i++) {
+        struct bench b;
+        struct kb_error err = {0};
+
+        bench_open(&b, NULL);
+        bench_lie(&b, CREDENTIALS(ANA), cases[i].first, cases[i].first == 200 ? "[]" : GONE, 1);
+        if (cases[i].other)
+            bench_lie(&b, CREDENTIALS(BOB), cases[i].other, cases[i].other == 200 ? "[]" : GONE, 1);
+        if (cases[i].again)
+            bench_lie(&b, CREDENTIALS(ANA), cases[i].again, cases[i].again == 200 ? "[]" : GONE, 1);
+        bench_lie(&b, CREDENTIALS(BOB), 200, "[]", 0);
+        bench_lie(&b, CREDENTIALS(ANA), 200, "[]", 0);
+        assert_int_equal(kc_witness_know(b.kc, ANA, "dir-1", &err), 0);
+        assert_int_equal(kc_witness_know(b.kc, BOB, "dir-1", &err), 0);
+        bench_run(&b);
+        ask(&b);
+        if (status_of(&b, "dir-1") != cases[i].status)
+            fail_msg("%s: %d", cases[i].name, status_of(&b, "dir-1"));
+        if (wire_count(b.wire, NULL, "/admin/realms/my%20realm" CREDENTIALS(ANA)) != cases[i].ana ||
+            wire_count(b.wire, NULL, "/admin/realms/my%20realm" CREDENTIALS(BOB)) != cases[i].bob)
+            fail_msg("%s: asked %u and %u times", cases[i].name,
+                     wire_count(b.wire, NULL, "/admin/realms/my%20realm" CREDENTIALS(ANA)),
+                     wire_count(b.wire, NULL, "/admin/realms/my%20realm" CREDENTIALS(BOB)));
+        bench_close(&b);
+    }
+}
+
+/* The one in question stays there while others turn out to be gone. */
+static void
+test_others_who_are_gone_are_passed_over(void **state)
+{
+    struct bench b;
+    struct kb_error err = {0};
+
+    (void) state;
+    bench_open(&b, NULL);
+    bench_lie(&b, CREDENTIALS(ANA), 500, "{}", 0);
+    bench_lie(&b, CREDENTIALS("u-3"), 404, GONE, 0);
+    bench_lie(&b, CREDENTIALS("u-4"), 404, GONE, 0);
+    bench_lie(&b, CREDENTIALS(BOB), 200, "[]", 0);
+    assert_int_equal(kc_witness_know(b.kc, ANA, "dir-1", &err), 0);
+    assert_int_equal(kc_witness_know(b.kc, "u-3", "dir-1", &err), 0);
+    assert_int_equal(kc_witness_know(b.kc, "u-4", "dir-1", &err), 0);
+    assert_int_equal(kc_witness_know(b.kc, BOB, "dir-1", &err), 0);
+    bench_run(&b);
+    ask(&b);
+    assert_int_equal(status_of(&b, "dir-1"), KB_DIRECTORY_UP);
+    assert_int_equal(wire_count(b.wire, NULL, "/admin/realms/my%20realm" CREDENTIALS(ANA)), 2);
+    bench_close(&b);
+}
+
 /* Nobody was remembered: good answers after the lists say nothing about them, so they are read again. */
 static void
 test_unknown_until_read_again(void **state)
@@ -263,6 +337,8 @@ main(void)
         cmocka_unit_test(test_answers),
         cmocka_unit_test(test_first_answer_counts),
         cmocka_unit_test(test_next_one_is_asked),
+        cmocka_unit_test(test_a_deleted_one_is_no_outage),
+        cmocka_unit_test(test_others_who_are_gone_are_passed_over),
         cmocka_unit_test(test_unknown_until_read_again),
         cmocka_unit_test(test_search),
         cmocka_unit_test(test_components),

@@ -152,7 +152,10 @@ say(struct proof *p, const char *what)
 static void
 judge_disabled(struct proof *p, const struct kc_check *check)
 {
-    if (check->enabled == KC_HAS)
+    const struct kb_user *user = &p->a->realm->users[check->user];
+    /* The person's own record comes from a cache that does not learn of it; the lists ask the directory, and were
+     * read again after it (26.4.0, 26.7.4: tests/e2e/test_unimported.py). */
+    if (user->flags & KB_USER_ENABLED)
         say(p, "contradicted: Keycloak shows the person enabled again");
     else if (!check->groups_known || check->groups_count == KB_NONE)
         (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not say what the user has: %.100s",
@@ -163,6 +166,8 @@ judge_disabled(struct proof *p, const struct kc_check *check)
             "disabled in the directory, but Keycloak shows %zu of its %u groups: old answers, or groups "
             "of organizations",
             check->group_ids_len, check->groups_count);
+    else if (check->enabled == KC_HAS)
+        p->stale = kb_realm_str(p->a->realm, user->directory);
 }
 
 /* "" when every list behind the group was read again and lacks the person. */

@@ -21,14 +21,14 @@ kb_left_unknown(struct kb_plan_work *work, const struct kb_plan_job *job, kb_tex
     const struct kb_user *u = &realm->users[user];
     int r = 0;
 
-    /* a directory that is down has nothing to tell, person by person */
-    if (!(u->flags & (KB_USER_LOOKED_UP | KB_USER_GONE)) &&
-        !kb_directory_down(work, kb_realm_str(realm, u->directory)))
+    /* The record of somebody of a directory comes from a cache that may say enabled for ever; the lists ask the
+     * directory itself. */
+    if (u->directory)
+        return kb_directory_leave_disabled(work, job, name, user);
+    if (!(u->flags & (KB_USER_LOOKED_UP | KB_USER_GONE)))
         r = kb_plan_need_lookup(work, kb_realm_str(realm, u->id));
     if (r < 0)
         return r;
-    if (u->directory)
-        return kb_directory_leave_disabled(work, job, name, user);
     return kb_left_add(work, KB_LEFT_UNPROVEN, job->text, name,
                        "Keycloak's details of this account could not be read");
 }

@@ -25,6 +25,8 @@ SECONDS = 20
 CONFIG = """include /etc/ldap/schema/core.schema
 include /etc/ldap/schema/cosine.schema
 include /etc/ldap/schema/inetorgperson.schema
+attributetype ( 1.3.6.1.4.1.32473.1.1 NAME 'userAccountControl' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
+attributetype ( 1.3.6.1.4.1.32473.1.2 NAME 'pwdLastSet' SYNTAX 1.3.6.1.4.1.1466.115.121.1.27 SINGLE-VALUE )
 modulepath /usr/lib/ldap
 moduleload back_mdb
 pidfile {directory}/pid
@@ -111,6 +113,14 @@ class Slapd:
     def leave(self, name, group):
         self.modify(f"dn: {group_dn(group)}\nchangetype: modify\ndelete: member\nmember: {person_dn(name)}\n")
 
+    def disable(self, name):
+        """As Active Directory does it."""
+        self.modify(f"dn: {person_dn(name)}\nchangetype: modify\nadd: objectClass\nobjectClass: extensibleObject\n-\n"
+                    "add: userAccountControl\nuserAccountControl: 514\n")
+
+    def delete(self, name):
+        self.modify(f"dn: {person_dn(name)}\nchangetype: delete\n")
+
     def join(self, name, group):
         self.modify(f"dn: {group_dn(group)}\nchangetype: modify\nadd: member\nmember: {person_dn(name)}\n")
 
@@ -147,7 +157,7 @@ def make_realm(admin, name):
     return post_realm(admin, {"realm": name, "enabled": True, "sslRequired": "none", "clients": [client], "users": [account]})
 
 
-def federate(admin, url, mode):
+def federate(admin, url, mode, imported=True):
     """The user storage provider, its group mapper in the mode, and everything synchronised once. Time-outs of a
     second: a frozen server costs each look at it that long."""
     parent = admin.get("")["id"]
@@ -158,7 +168,7 @@ def federate(admin, url, mode):
     provider = add({
         "name": "corp", "providerId": "ldap", "providerType": "org.keycloak.storage.UserStorageProvider", "parentId": parent,
         "config": {key: [value] for key, value in {
-            "enabled": "true", "vendor": "other", "editMode": "READ_ONLY", "importEnabled": "true", "connectionUrl": url,
+            "enabled": "true", "vendor": "other", "editMode": "READ_ONLY", "importEnabled": str(imported).lower(), "connectionUrl": url,
             "usersDn": f"ou=people,{SUFFIX}", "authType": "simple", "bindDn": ADMIN, "bindCredential": PASSWORD,
             "usernameLDAPAttribute": "uid", "rdnLDAPAttribute": "uid", "uuidLDAPAttribute": "entryUUID",
             "userObjectClasses": "inetOrgPerson", "searchScope": "1", "pagination": "false", "connectionTimeout": "1000",
@@ -173,5 +183,6 @@ def federate(admin, url, mode):
             "user.roles.retrieve.strategy": "LOAD_GROUPS_BY_MEMBER_ATTRIBUTE",
             "drop.non.existing.groups.during.sync": "false"}.items()}})
     admin.call("POST", f"/user-storage/{provider}/mappers/{mapper}/sync?direction=fedToKeycloak")
-    admin.call("POST", f"/user-storage/{provider}/sync?action=triggerFullSync")
+    if imported:
+        admin.call("POST", f"/user-storage/{provider}/sync?action=triggerFullSync")
     return provider

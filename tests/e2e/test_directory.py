@@ -33,11 +33,11 @@ def mails(names):
 class Company:
     """A realm of its own for each mode, in step with the target; `state` is who belongs where."""
 
-    def __init__(self, keycloak_admin, mode, base):
+    def __init__(self, keycloak_admin, mode, base, imported=True):
         self.mode = mode
         self.slapd = directory.Slapd(base / "ldap", PEOPLE, GROUPS)
-        self.admin = directory.make_realm(keycloak_admin, f"corp-{mode.lower().replace('_', '-')}")
-        self.provider = directory.federate(self.admin, self.slapd.url, mode)
+        self.admin = directory.make_realm(keycloak_admin, f"corp-{mode.lower().replace('_', '-')}{'' if imported else '-f'}")
+        self.provider = directory.federate(self.admin, self.slapd.url, mode, imported)
         for name in LOCAL:
             self.admin.call("POST", "/users", {"username": name, "email": f"{name}@acme.example", "enabled": True})
             self.admin.join(name, "/staff")

@@ -90,7 +90,8 @@ class Model:
         self.look_up(user)
 
     def look_up(self, user):
-        if not user["looked_up"] and not user["gone"] and not (user["directory"] and self.witness(user) == "down"):
+        """What is known of one person of a directory is a cache's; the lists ask the directory."""
+        if not user["looked_up"] and not user["gone"] and not user["directory"]:
             self.lookups.add(user["id"])
 
     def witness(self, person):

@@ -289,7 +289,7 @@ sum_up(struct run_target *t)
         outcome_add(o, EXIT_PARTIAL, "%u operations rejected, %u unverified, %u not sent", a->rejected,
                     a->unverified, a->dropped);
     if (!dry && (unproven || a->unproven))
-        outcome_add(o, EXIT_PARTIAL, "%u removals are not proven and were left out", unproven);
+        outcome_add(o, EXIT_PARTIAL, "%u operations are not proven and were left out", unproven);
     if (p->summary.unmatched && run_unlisted(t))
         outcome_add(o, EXIT_PARTIAL,
                     "%u members exist but stand in no listing, so some of the %u people without a match may "

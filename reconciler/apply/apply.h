@@ -49,7 +49,7 @@ struct apply {
     uint32_t rejected, unverified, dropped; /* operations */
     uint32_t held_back;                     /* operations not sent because of guard write_errors */
     uint32_t moved;                         /* groups refused because their members changed since the plan */
-    uint32_t unproven;                      /* removals left out by the proof */
+    uint32_t unproven;                      /* operations left out by the proof */
     uint32_t
         contradicted; /* removals dropped: the person has the role through a client's role, and view-clients is missing */
     bool write_errors; /* guard write_errors stopped the run */

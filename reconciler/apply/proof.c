@@ -192,6 +192,8 @@ leave_out(struct apply *a, const struct proof *p, uint32_t group, struct kb_erro
 {
     struct kb_plan *plan = a->plan;
     struct kb_plan_op *op = &plan->ops[p->op];
+    if (op->state == KB_OP_FROZEN) /* for another reason, which stands there */
+        return 0;
     kb_text note = kb_pool_adds(&plan->pool, p->verdict);
     if (note == KB_NONE ||
         !kb_grow(&plan->left, &plan->left_cap, plan->left_len + 1, sizeof(*plan->left), UINT32_MAX))
@@ -321,11 +323,13 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
 int
 apply_prove(struct apply *a, struct kb_error *err)
 {
-    struct proofs all = {.questions.kc = a->kc};
+    struct proofs all = {.questions.kc = a->kc}, unique = {0};
     int e = make_proofs(a, &all, err);
     for (size_t i = 0; e >= 0 && i < all.len; i++)
         e = start(&all.v[i], &all.questions, err);
-    if (e >= 0 && all.len)
+    if (e >= 0)
+        e = proof_unique_ask(a, &all.questions, &unique, err);
+    if (e >= 0 && (all.len || unique.len))
         e = kb_http_run(a->http, err);
     if (e >= 0 && all.questions.failed.code) {
         *err = all.questions.failed;
@@ -339,9 +343,14 @@ apply_prove(struct apply *a, struct kb_error *err)
         e = judge_answer(&all.v[i], err);
     if (e >= 0)
         e = proof_guard_contradicted(a, &all, err);
+    if (e >= 0) /* before the proofs are acted on: they renumber the operations */
+        proof_unique_judge(&unique);
+    if (e >= 0)
+        e = leave_out_all(a, &unique, err);
     if (e >= 0)
         e = leave_out_all(a, &all, err);
     questions_done(&all.questions);
+    free(unique.v);
     free(all.v);
     return e;
 }

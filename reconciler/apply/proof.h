@@ -1,4 +1,4 @@
-/* reconciler/apply/proof.h: one removal that is to be proven; what the files of the proof share. */
+/* reconciler/apply/proof.h: one operation that is to be proven; what the files of the proof share. */
 #ifndef KB_APPLY_PROOF_H
 #define KB_APPLY_PROOF_H
 
@@ -24,6 +24,12 @@ struct proofs {
 bool proof_has_id(char *const *ids, size_t len, const char *id);
 /* Does what the person's own endpoints showed satisfy this binding of a rule? */
 bool proof_binding_holds(const struct apply *a, const struct kb_binding *b, const struct kc_check *check);
+
+/* ---- proof_unique.c: one person behind each name, where a list of the realm failed ---- */
+
+/* Asks nothing after a complete reading. `ret`: only v and len are filled; v is the caller's to free. */
+int proof_unique_ask(struct apply *a, struct questions *questions, struct proofs *ret, struct kb_error *err);
+void proof_unique_judge(struct proofs *all);
 
 /* ---- proof_directory.c: people of a directory (interface, "Directories") ---- */
 

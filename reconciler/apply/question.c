@@ -44,7 +44,7 @@ on_find(void *userdata, struct kc_find *find)
     int e = 0;
 
     q->answered = true;
-    if (find->found != KC_HAS || find->ids_len == 0)
+    if (find->found != KC_HAS || find->ids_len == 0 || q->only)
         return;
     q->people = calloc(find->ids_len, sizeof(struct question *));
     if (!q->people)
@@ -68,10 +68,12 @@ ask_keycloak(struct question *q, enum question_kind kind, struct kb_error *err)
         q->check.userdata = q;
         return kc_check_user(all->kc, &q->check, all->clients, all->clients_len, err);
     }
+    q->only = kind == QUESTION_ONLY_USER || kind == QUESTION_ONLY_SERVICE;
     q->find.name = q->key + 1;
     q->find.on_done = on_find;
     q->find.userdata = q;
-    return kc_find_user(all->kc, &q->find, kind == QUESTION_SERVICE_NAME, err);
+    return kc_find_user(all->kc, &q->find, kind == QUESTION_SERVICE_NAME || kind == QUESTION_ONLY_SERVICE,
+                        err);
 }
 
 static int
@@ -91,7 +93,9 @@ questions_ask(struct questions *all, enum question_kind kind, const char *what, 
               struct kb_error *err)
 {
     static const char letters[] = {
-        [QUESTION_USER_ID] = 'i', [QUESTION_USER_NAME] = 'u', [QUESTION_SERVICE_NAME] = 's'};
+        [QUESTION_USER_ID] = 'i',   [QUESTION_USER_NAME] = 'u',    [QUESTION_SERVICE_NAME] = 's',
+        [QUESTION_ONLY_USER] = 'n', [QUESTION_ONLY_SERVICE] = 'm',
+    };
     KB_CLEANUP(kb_free) char *key = kb_asprintf("%c%s", letters[kind], what);
     uint32_t row = key ? kb_index_find(&all->index, key_of, all, key) : KB_NONE;
     struct question *q;

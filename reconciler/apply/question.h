@@ -10,13 +10,20 @@
 #include "keycloak/reader.h"
 #include "model/pool.h"
 
-enum question_kind { QUESTION_USER_ID, QUESTION_USER_NAME, QUESTION_SERVICE_NAME };
+/* A name: and what its people have. Only a name: just who they are. */
+enum question_kind {
+    QUESTION_USER_ID,
+    QUESTION_USER_NAME,
+    QUESTION_SERVICE_NAME,
+    QUESTION_ONLY_USER,
+    QUESTION_ONLY_SERVICE
+};
 
 struct question {
     char *key; /* a letter for the kind, then the id or the name */
     struct kc_check check;
     struct kc_find find; /* of a name */
-    bool answered;
+    bool answered, only;
     struct question **people; /* of a name that was found: one for each candidate, borrowed */
     size_t people_len;
     struct questions *all;

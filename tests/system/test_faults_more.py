@@ -183,6 +183,38 @@ def test_lists_of_the_size_at_which_servers_cut_them(stage, people, page):
     assert len(at.audit()) and at.plan()["left_alone"]["foreign"] == []
 
 
+@pytest.mark.parametrize("answers", [True, False], ids=["the name is answered", "it is not"])
+@pytest.mark.parametrize("twin", [False, True], ids=["nobody shares it", "somebody does"])
+def test_who_shares_a_name_with_somebody_in_a_list_that_failed(stage, answers, twin):
+    """Two people of one address are ambiguous, also when only one of them can be seen: he is not added, and not removed."""
+    world = World()
+    for name, role in (("new", "ops"), ("leaver", "ops"), ("other", "ml")):
+        world.user(name, roles=[role])
+    for role in ("ml", "ops"):
+        world.rule(role=role, group=role)
+        world.group(role, *(["leaver"] if role == "ops" else []))
+    at = stage(world, guards=OPEN)
+    at.edit({"op": "kc_role_revoke", "role": "ops", "username": "new"})
+    at.sync()
+    at.edit({"op": "kc_role_grant", "role": "ops", "username": "new"}, {"op": "kc_role_revoke", "role": "ops", "username": "leaver"})
+    if twin:
+        at.edit(*({"op": "kc_user_add", "username": f"twin-{name}", "email": name + MAIL} for name in ("new", "leaver")),
+                *({"op": "kc_role_grant", "role": "ml", "username": f"twin-{name}"} for name in ("new", "leaver")))
+    at.fault({"status": 500, "body": ""}, "kc", path_regex="/roles/ml/users", times=-1)
+    if not answers:
+        at.fault({"status": 500, "body": ""}, "kc", path_regex=r"/users\?.*(email|username)=", times=-1)
+    at.forget()
+    result = at.sync(code=7)
+    assert at.members("ops") == ({"new"} if answers and not twin else {"leaver"}), str(result)
+    assert ("another user of Keycloak has that name" in result.out) == (answers and twin)
+    at.calm()
+    at.forget()
+    at.sync()
+    assert at.members("ops") == ({"leaver"} if twin else {"new"})
+    assert not [one for one in at.log("kc") if "exact=true" in one["query"]]  # a complete reading asks for no name
+    at.assert_settled()
+
+
 @pytest.mark.parametrize("members", [{}, {"members": []}], ids=["without", "empty"])
 def test_a_group_that_is_suddenly_empty_is_read_again(stage, members):
     """It had members: one such answer is not believed, and two remove nobody and add nobody who is not granted it."""

@@ -343,6 +343,8 @@ prepare(struct run_target *t, struct kb_error *err)
     if (e >= 0 && t->store)
         e = store_ledger_load(t->store, &t->target, err);
     if (e >= 0)
+        run_people_self(t);
+    if (e >= 0)
         e = run_read_vanished(t, err);
     if (e >= 0)
         e = run_keep_vanished(t, err);

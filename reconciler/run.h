@@ -113,6 +113,7 @@ int run_read_needs(struct run_target *t, struct kb_plan_needs *needs, struct kb_
 /* run_people.c: users and service principals, from the snapshot where that is enough. _need: after a plan was made;
  * *ret_again: it must be made anew. `last`: no further round of look-ups. */
 int run_people_remember(struct run_target *t, struct kb_error *err);
+void run_people_self(struct run_target *t);
 int run_people_need(struct run_target *t, bool last, bool *ret_again, struct kb_error *err);
 
 /* run_directories.c: user directories behind the realm. */

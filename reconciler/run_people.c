@@ -14,6 +14,7 @@
 #include "base/log.h"
 #include "base/mem.h"
 #include "base/str.h"
+#include "scim/decode.h"
 #include "store/snapshot.h"
 
 #define PEOPLE_MAX (1u << 20)
@@ -37,14 +38,39 @@ by_display(const struct run_target *t, enum kb_principal_kind kind)
 }
 
 static void
-know_self(struct run_target *t)
+know_self(struct run_target *t, const char *name, bool users)
 {
-    for (uint32_t i = 0; i < t->target.principals_len; i++) {
+    for (uint32_t i = 0; *name && i < t->target.principals_len; i++) {
         const struct kb_principal *p = &t->target.principals[i];
-        if (p->listed && p->kind == KB_PRINCIPAL_SERVICE && *t->config->client_id &&
-            !kb_ascii_casecmp(kb_target_str(&t->target, p->name), t->config->client_id))
+        if (p->listed && (users || p->kind == KB_PRINCIPAL_SERVICE) &&
+            !kb_ascii_casecmp(kb_target_str(&t->target, p->name), name))
             t->target.self = i;
     }
+}
+
+/* Nobody is moved who is this program: the service principal of client_id, else whom the token names. */
+static void
+find_self(struct run_target *t)
+{
+    KB_CLEANUP(kb_free) char *sub = NULL;
+    if (t->target.self == KB_NONE)
+        know_self(t, t->config->client_id, false);
+    if (t->target.self == KB_NONE && t->run->opts.refresh != RUN_REFRESH_NEVER)
+        sub = scim_decode_claim(kb_http_peer_token_payload(t->peer), "sub");
+    if (sub)
+        know_self(t, sub, true);
+}
+
+void
+run_people_self(struct run_target *t)
+{
+    find_self(t);
+    if (t->target.self == KB_NONE && t->run->opts.command != RUN_PLAN)
+        KB_LOG(
+            KB_LOG_WARN, "self_unknown", (KB_F("target", t->config->name)),
+            "which principal of target %.64s keybricks itself is cannot be found: neither client_id nor the "
+            "token says it; guard self_check protects nobody there",
+            t->config->name);
 }
 
 static void
@@ -79,7 +105,7 @@ run_people_remember(struct run_target *t, struct kb_error *err)
     t->remembered = at_s > 0 && at_s <= run->at_s && run->at_s - at_s < run->config->snapshot_max_age_s &&
                     scim_list_pages(count[KB_PRINCIPAL_USER]) > 1 && missing < t->people_pages;
     if (t->remembered)
-        know_self(t);
+        know_self(t, t->config->client_id, false);
     else
         forget(t);
     return 0;
@@ -208,6 +234,7 @@ list(struct run_target *t, struct kb_error *err)
         e = kb_http_run(t->run->http, err);
     if (e >= 0)
         e = scim_failed(t->scim, err);
+    find_self(t);
     for (uint32_t g = 0; e >= 0 && g < t->target.groups_len; g++)
         if (unexplained(t, &t->target.groups[g]))
             e = scim_read_group(t->scim, g, on_group, t, err);

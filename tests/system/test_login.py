@@ -1,9 +1,12 @@
 """How keybricks logs in to Databricks: without any secret of it on disk, and what a refusal means."""
 
+import base64
+import http.server
 import json
+import threading
 
 import pytest
-from keybricks import ACCOUNT, DBX_SECRET, PAT, SELF, World
+from keybricks import ACCOUNT, DBX_SECRET, OPEN, PAT, SELF, World
 
 
 def federated(stage, client_id=True, target=None, **knobs):
@@ -265,3 +268,64 @@ def test_a_workspace_id_that_cannot_be_one(stage, number, level):
     at.configure(targets=[routed(at, number, level=level, scim_version="2.1" if level == "account" else "2.0")])
     result = at.run("config", "check", code=None)
     assert (result.code == 78) == (number != "") and ("workspace_id" in result.err) == (number != ""), str(result)
+
+
+# ---- who keybricks itself is ----
+
+class Relay:
+    """In front of the simulator's workspace: its own tokens, so that a test decides what they say of themselves."""
+
+    def __init__(self, at, sub):
+        payload = base64.urlsafe_b64encode(json.dumps({"sub": sub} if sub else {}).encode()).decode().rstrip("=")
+        token = json.dumps({"access_token": f"x.{payload}.x", "token_type": "Bearer", "expires_in": 3600}).encode()
+
+        class Handler(http.server.BaseHTTPRequestHandler):
+            protocol_version = "HTTP/1.1"
+
+            def serve(self):
+                body = self.rfile.read(int(self.headers.get("Content-Length") or 0))
+                if self.path == "/oidc/v1/token":
+                    status, answer = 200, token
+                else:
+                    told = at.sim.call("databricks", self.command, self.path, body, {"Authorization": "Bearer " + PAT})
+                    status, answer = told.status, told.body
+                self.send_response(status)
+                self.send_header("Content-Length", str(len(answer)))
+                self.end_headers()
+                self.wfile.write(answer)
+            do_GET = do_POST = do_PATCH = serve
+
+            def log_message(self, format, *args):  # pylint: disable=redefined-builtin
+                pass
+        self.server = http.server.ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        self.server.daemon_threads = True
+        self.thread = threading.Thread(target=self.server.serve_forever, daemon=True)
+        self.thread.start()
+        self.url = f"http://127.0.0.1:{self.server.server_port}"
+
+    def __enter__(self):
+        return self
+
+    def __exit__(self, *_):
+        self.server.shutdown()
+        self.thread.join()
+        self.server.server_close()
+
+
+@pytest.mark.parametrize("sub,known", [("{bot}", True), ("ADA@acme.example", True), ("nobody", False), (None, False)],
+                         ids=["service principal", "user", "nobody", "no claim"])
+def test_without_client_id_the_token_says_who_we_are(stage, sub, known):
+    """Under an account-wide policy there is no client_id; whom the token names is never moved (guard self_check)."""
+    world = World()
+    bot = world.bot("own", roles=["ml"])
+    world.user("ada", roles=["ml"])
+    world.rule(role="ml", group="ml")
+    world.group("ml", level="workspace")
+    at = stage(world, guards=OPEN)
+    with Relay(at, sub.replace("{bot}", bot) if sub else None) as relay:
+        at.configure(targets=[at.target(level="workspace", account_id=None, host=relay.url, auth="token_federation", client_id=None,
+                                        secret_file=None)])
+        result = at.sync(code=None)
+    moved = at.members("ml")
+    assert moved == ({"ada", bot} if not known else {"ada"} if sub == "{bot}" else {bot}), str(result)
+    assert ("which principal of target acme keybricks itself is cannot be found" in result.err) == (not known)

@@ -119,3 +119,59 @@ def test_the_last_target_writes_when_the_first_has_nothing_to_say(stage):
     at.edit({"op": "dbx_member_remove", "group": "local", "member": "bob@acme.example"})
     assert at.sync("--refresh", "always").counts == {"add": 1, "remove": 0, "held": 0, "frozen": 0, "writes": 1}
     assert os.stat(at.state / "acme.db").st_size >= before
+
+
+# ---- the families of SCIM, and ids as long as they come ----
+
+LONGEST = {"user": "9223372036854775807", "service": "9223372036854775806", "group": "9223372036854775805"}
+FAMILIES = {
+    "account 2.0": ({"level": "account", "scim_version": "2.0"}, f"/api/2.0/accounts/{ACCOUNT}/scim/v2"),
+    "account 2.1": ({"level": "account", "scim_version": "2.1"}, f"/api/2.1/accounts/{ACCOUNT}/scim/v2"),
+    "workspace": ({"level": "workspace", "account_id": None}, "/api/2.0/preview/scim/v2"),
+    "workspace_proxy": ({"level": "workspace_proxy", "account_id": None}, "/api/2.0/account/scim/v2"),
+}
+
+
+@pytest.mark.parametrize("family", FAMILIES)
+def test_each_family_converges_under_its_own_path(stage, family):
+    """Ids of 19 digits, which no double holds, go through reading, database, PATCH and reading back as they are."""
+    target, base = FAMILIES[family]
+    people_only = family == "workspace_proxy"
+    world = World()
+    world.user("ada", roles=["ml"])
+    world.user("bob", roles=[])
+    world.ids["ada"] = world.dbx_users["ada"]["id"] = LONGEST["user"]
+    bot = world.bot("etl", roles=[] if people_only else ["ml"])
+    world.ids[bot] = world.dbx_sps[bot]["id"] = LONGEST["service"]
+    world.rule(role="ml", group="ml")
+    world.group("ml", "bob", id=LONGEST["group"], level="workspace" if family == "workspace" else "account")
+    at = stage(world, guards=OPEN, match={"service_principals": "off"} if people_only else {})
+    at.configure(targets=[at.target(**target)])
+    wanted = {"ada"} if people_only else {"ada", bot}
+    at.run("apply", at.save())
+    assert at.members("ml") == {"bob"} | wanted
+    scim = [one for one in at.log("dbx") if "/scim/" in one["path"]]
+    assert {one["path"].removeprefix(base).split("/")[1] for one in scim} == {"Groups", "Users"} | (set() if people_only else {"ServicePrincipals"})
+    patch, = at.log("dbx", method="PATCH")
+    assert patch["path"] == f"{base}/Groups/{LONGEST['group']}"
+    sent = {one["value"] for operation in json.loads(patch["body"])["Operations"] for one in operation["value"]}
+    assert sent == {LONGEST["user"]} | (set() if people_only else {LONGEST["service"]})
+    at.assert_settled()
+    at.edit({"op": "kc_role_revoke", "role": "ml", "username": "ada"}, {"op": "kc_role_grant", "role": "ml", "username": "bob"})
+    at.sync()
+    assert at.members("ml") == {"bob"} | wanted - {"ada"}
+    assert f'members[value eq \\"{LONGEST["user"]}\\"]' in at.log("dbx", method="PATCH")[-1]["body"]
+    at.assert_journal()
+
+
+@pytest.mark.parametrize("bad", ["92233720368547758071", "1e3", "-1", "0x1", "12 ", "", "१२"])
+def test_an_id_that_is_no_number_of_19_digits_is_not_believed(stage, bad):
+    world = World()
+    world.user("ada", roles=["ml"])
+    world.rule(role="ml", group="ml")
+    world.group("ml")
+    at = stage(world)
+    at.fault({"status": 200, "body": {"totalResults": 1, "startIndex": 1, "Resources": [{"id": bad, "userName": "ada@acme.example"}]}}, "dbx",
+             substring="/Users?", times=-1)
+    at.sync(code=5)
+    assert at.writes() == []

@@ -89,7 +89,7 @@ def _swap():
             {"op": "kc_role_grant", "role": "ml", "username": "n0"}, {"op": "kc_role_grant", "role": "ml", "username": "n1"})
 
 
-@pytest.mark.parametrize("retry", [None, "0", "1"])
+@pytest.mark.parametrize("retry", [None, "0", "1", "Wed, 21 Oct 2015 07:28:00 GMT", "soon", "-5", "1.5"])
 def test_429_says_that_nothing_was_done_so_it_is_sent_again(stage, retry):
     at = changed(stage)
     at.fault({"status": 429, "body": "", **({"retry_after": retry} if retry else {})}, "dbx", **patch_of(at))
@@ -104,6 +104,16 @@ def test_429_for_ever_is_given_up(stage):
     at.sync(code=7)
     assert at.members("ml") == START["ml"]
     at.assert_journal()
+    recover(at)
+
+
+@pytest.mark.parametrize("retry", ["999999999999999999999", "86400", "Fri, 31 Dec 2066 23:59:59 GMT"], ids=["huge", "a day", "a date"])
+def test_a_wait_that_is_longer_than_the_budget_ends_that_write_at_once(stage, retry):
+    """Retry-After is obeyed up to 120 s and within run.retry_budget_s: no waiting for nothing."""
+    at = changed(stage, run={"retry_budget_s": 5})
+    at.fault({"status": 429, "body": "", "retry_after": retry}, "dbx", **patch_of(at), times=-1)
+    result = at.sync(code=7)
+    assert patches(at) == 1 and at.members("ml") == START["ml"], str(result)
     recover(at)
 
 
@@ -346,3 +356,20 @@ def test_a_patch_without_an_answer_is_resolved_by_the_next_run(stage, do):
     assert patches(at) == 1
     at.configure(run={"deadline_s": 60})
     recover(at)
+
+
+@pytest.mark.slow
+def test_a_run_that_cannot_finish_leaves_whole_groups_and_says_what_is_left(stage):
+    """One PATCH, then the rate has no other for a hundred seconds, and the deadline comes first."""
+    at = many(stage, 6)
+    at.configure(run={"deadline_s": 6}, targets=[at.target(rate={"patch": 0.01})])
+    result = at.sync(code=75)
+    sent = result.counts["writes"]
+    assert sent <= 1 and [len(at.members(f"g{n:02}")) for n in range(6)].count(1) == sent
+    left = result.out.count("[not sent: ") + result.out.count("[rejected: the time allowed for this run is over]")
+    assert left == 6 - sent and "the next run goes on" in result.message, str(result)
+    assert len(at.audit("intent")) - len(at.audit("outcome")) == sent  # only what was sent is to be resolved
+    at.configure(run={"deadline_s": 60}, targets=[at.target()])
+    at.sync()
+    assert all(len(at.members(f"g{n:02}")) == 1 for n in range(6))
+    at.assert_settled()

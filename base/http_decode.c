@@ -36,6 +36,17 @@ kb_http_token_spelling(const char *token, size_t size)
     return size > 0;
 }
 
+/* The first byte that is no blank; 0: none. The bytes are not terminated. */
+static char
+first_byte(const char *body, size_t size)
+{
+    size_t at = 0;
+
+    while (at < size && memchr(" \t\r\n", body[at], 4))
+        at++;
+    return at < size ? body[at] : '\0';
+}
+
 int
 kb_http_decode_token(const char *body, size_t size, struct kb_secret **ret_token, int64_t *ret_life_s,
                      struct kb_error *err)
@@ -47,7 +58,7 @@ kb_http_decode_token(const char *body, size_t size, struct kb_secret **ret_token
         return why.code == KB_E_NOMEM
                    ? kb_fail(err, KB_E_NOMEM, "out of memory")
                    : kb_fail(err, KB_E_PROTOCOL, "the answer is not a JSON document%s",
-                             size && body[strspn(body, " \t\r\n")] == '<' ? " but '<' (HTML or XML?)" : "");
+                             first_byte(body, size) == '<' ? " but '<' (HTML or XML?)" : "");
     if (!json_object_is_type(answer, json_type_object) ||
         kb_json_str(answer, "", "access_token", KB_JSON_REQUIRED, &token, &why) < 0)
         return kb_fail(err, KB_E_PROTOCOL, "the answer has no access_token");

@@ -1,5 +1,6 @@
 /* tests/sim/company.c: a made-up company by seed and size; see company.h and README.md. */
 #include "tests/sim/company.h"
+#include "tests/sim/world.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -20,71 +21,89 @@ static const char *const odd[] = {"R&D / Labs", "grüne Wiese", "50% squad", "a;
 static const char *const product[] = {"ml-engineers", "data-scientists", "analysts", "etl-runners",
                                       "bi-readers",   "auditors",        "stewards", "warehouse"};
 
-enum { N_GIVEN = 26, N_FAMILY = 20, N_DEPT = 10, N_TEAM = 10, N_ODD = 8, N_PRODUCT = 8 };
-
 struct build {
     const struct company *c;
-    struct ivec people, dbx_roles, job_roles, level[4];
-    int admin_role, portal;
-    int *role_ent, *dept_ent, *team_ent; /* by role or group: the Databricks group of its rule, -1 none */
-    int *principal;                      /* by user: its Databricks entity, -1 unmatched */
+    struct pool pool; /* of names; emptied now and then */
+    struct list people, dbx_roles, job_roles, level[4];
+    struct thing *portal, *admin_role;
 };
+
+#define ANY(words) words[rng_below(&W.rng, COUNT(words))]
+
+static struct thing *
+any(const struct list *l)
+{
+    return l->v[rng_below(&W.rng, l->n)];
+}
+
+static struct thing *
+new_role(const char *name, struct thing *client)
+{
+    return thing_new(ROLE, name, NULL, client, false);
+}
+
+static struct thing *
+new_client(const char *cid)
+{
+    struct thing *c = thing_new(CLIENT, cid, NULL, NULL, false);
+    c->up = thing_new(USER, tf("service-account-%s", cid), NULL, NULL, false);
+    grant(W.default_role, c->up);
+    return c;
+}
 
 static void
 make_clients(struct build *b)
 {
-    W.default_role = role_new(-1, "default-roles-acme", NULL);
-    comp_add(W.default_role, role_new(-1, "offline_access", NULL));
-    comp_add(W.default_role, role_new(-1, "uma_authorization", NULL));
-    int c = client_new(W.kc_client, NULL);
-    char *name = xfmt("service-account-%s", W.kc_client);
-    int account = user_new(name, NULL);
-    free(name);
-    user_grant(account, W.default_role);
-    W.clients[c].account = account;
-    b->portal = client_new("portal", NULL);
-    role_new(b->portal, "viewer", NULL);
-    role_new(b->portal, "editor", NULL);
+    W.default_role = new_role("default-roles-acme", NULL);
+    list_add(&W.default_role->roles, new_role("offline_access", NULL));
+    list_add(&W.default_role->roles, new_role("uma_authorization", NULL));
+    (void) new_client(W.kc_client);
+    b->portal = thing_new(CLIENT, "portal", NULL, NULL, false);
+    (void) new_role("viewer", b->portal);
+    (void) new_role("editor", b->portal);
 }
 
-/* Half the roles are targets (dbx-…), half are jobs made of them. One chain runs through client roles, one is
- * a cycle (S21). */
+static void
+contain(struct thing *role, struct thing *child)
+{
+    if (!list_has(&role->roles, child))
+        list_add(&role->roles, child);
+}
+
+/* Half the roles are targets (dbx-…), half are jobs made of them. One chain runs through client roles, one is a cycle
+ * (S21). */
 static void
 make_roles(struct build *b)
 {
-    int n = b->c->roles;
-    b->admin_role = role_new(-1, "platform-admin", NULL);
+    int n = b->c->roles, products = (int) COUNT(product);
+    b->admin_role = new_role("platform-admin", NULL);
     for (int i = 0; i < n / 2 + n % 2; i++) {
-        int k = i / N_PRODUCT;
-        char *name = n >= 30 && i % 17 == 16 ? xfmt("dbx-%s %d", odd[(i / 17) % N_ODD], i)
-                     : k == 0                ? xfmt("dbx-%s", product[i])
-                                             : xfmt("dbx-%s-%d", product[i % N_PRODUCT], k + 1);
-        ivec_push(&b->dbx_roles, role_new(-1, name, NULL));
-        free(name);
+        int k = i / products;
+        const char *name = n >= 30 && i % 17 == 16 ? tf("dbx-%s %d", odd[(size_t) (i / 17) % COUNT(odd)], i)
+                           : k == 0                ? tf("dbx-%s", product[i])
+                                                   : tf("dbx-%s-%d", product[i % products], k + 1);
+        list_add(&b->dbx_roles, new_role(name, NULL));
     }
     for (int i = 0; i < n / 2; i++) {
-        char *name = xfmt("job-%s-%d", team[i % N_TEAM], i);
-        int r = role_new(-1, name, NULL);
-        free(name);
-        ivec_push(&b->job_roles, r);
+        struct thing *r = new_role(tf("job-%s-%d", team[(size_t) i % COUNT(team)], i), NULL);
+        list_add(&b->job_roles, r);
         for (int k = 0; k <= i % 3 && b->dbx_roles.n > 0; k++)
-            comp_add(r, b->dbx_roles.v[rng_below(&W.rng, b->dbx_roles.n)]);
+            contain(r, any(&b->dbx_roles));
     }
-    if (b->job_roles.n >= 3 && b->dbx_roles.n > 0) {
-        comp_add(b->job_roles.v[0], b->job_roles.v[1]);
-        comp_add(b->job_roles.v[1], b->job_roles.v[0]);
-        int viewer = role_find(b->portal, "viewer");
-        comp_add(b->job_roles.v[2], viewer);
-        comp_add(viewer, b->dbx_roles.v[0]);
-    }
+    if (b->job_roles.n < 3 || b->dbx_roles.n == 0)
+        return;
+    contain(b->job_roles.v[0], b->job_roles.v[1]);
+    contain(b->job_roles.v[1], b->job_roles.v[0]);
+    contain(b->job_roles.v[2], role_find(b->portal, "viewer"));
+    contain(role_find(b->portal, "viewer"), b->dbx_roles.v[0]);
 }
 
 static bool
-sibling_exists(int parent, const char *name)
+sibling_exists(const struct thing *parent, const char *name)
 {
-    const struct ivec *v = parent < 0 ? &W.top : &W.groups[parent].kids;
+    const struct list *v = parent == NULL ? &W.top : &parent->groups;
     for (int i = 0; i < v->n; i++)
-        if (strcmp(W.groups[v->v[i]].name, name) == 0)
+        if (strcmp(v->v[i]->name, name) == 0)
             return true;
     return false;
 }
@@ -93,71 +112,59 @@ static void
 make_groups(struct build *b)
 {
     int n = b->c->groups;
+    json_object *owner = json_parse("\"it@acme.example\"");
     for (int i = 0; i < n; i++) {
         int lv = i < (n + 9) / 10 ? 0 : i < n / 2 ? 1 : i < n * 8 / 10 ? 2 : 3;
         while (lv > 0 && b->level[lv - 1].n == 0)
             lv--;
-        int parent = lv == 0 ? -1 : b->level[lv - 1].v[rng_below(&W.rng, b->level[lv - 1].n)];
-        const char *word = lv == 0                             ? dept[i % N_DEPT]
-                           : lv >= 2 && rng_chance(&W.rng, 60) ? odd[rng_below(&W.rng, N_ODD)]
-                                                               : team[rng_below(&W.rng, N_TEAM)];
-        char *name = xdup(word);
-        for (int k = 2; sibling_exists(parent, name); k++) {
-            free(name);
-            name = xfmt("%s-%d", word, k);
-        }
-        int g = group_new(parent, name, NULL);
-        free(name);
-        ivec_push(&b->level[lv], g);
-        const char *owner = "it@acme.example";
+        struct thing *parent = lv == 0 ? NULL : any(&b->level[lv - 1]);
+        const char *word = lv == 0                             ? dept[(size_t) i % COUNT(dept)]
+                           : lv >= 2 && rng_chance(&W.rng, 60) ? ANY(odd)
+                                                               : ANY(team);
+        const char *name = word;
+        for (int k = 2; sibling_exists(parent, name); k++)
+            name = tf("%s-%d", word, k);
+        struct thing *g = thing_new(GROUP, name, NULL, parent, false);
+        list_add(&b->level[lv], g);
         if (i % 7 == 0)
-            attr_set(&W.groups[g].attrs, "owner", &owner, 1);
+            attr_set(g, "owner", owner);
         /* roles sit below the top, else they would be everybody's */
         if (lv > 0 && i % 3 == 0 && b->dbx_roles.n > 0)
-            group_grant(g, rng_chance(&W.rng, 500) && b->job_roles.n > 0
-                               ? b->job_roles.v[rng_below(&W.rng, b->job_roles.n)]
-                               : b->dbx_roles.v[rng_below(&W.rng, b->dbx_roles.n)]);
+            grant(any(rng_chance(&W.rng, 500) && b->job_roles.n > 0 ? &b->job_roles : &b->dbx_roles), g);
     }
 }
 
-static char *
+static const char *
 capital(const char *s)
 {
-    char *t = xdup(s);
+    char *t = tsub(s, strlen(s));
     if (t[0] >= 'a' && t[0] <= 'z')
         t[0] = (char) (t[0] - 32);
-    return t;
+    return keep(t);
 }
 
 static void
 make_users(struct build *b)
 {
     for (int i = 0; i < b->c->users; i++) {
-        const char *f = given[i % N_GIVEN], *l = family[i / N_GIVEN % N_FAMILY];
-        int k = i / (N_GIVEN * N_FAMILY);
-        char *name = k == 0 ? xfmt("%s.%s", f, l) : xfmt("%s.%s%d", f, l, k + 1);
-        int u = user_new(name, NULL);
-        struct user *x = &W.users[u];
-        x->first = capital(f);
-        x->last = capital(l);
-        x->verified = !rng_chance(&W.rng, 50);
-        x->enabled = !rng_chance(&W.rng, 15);
+        int families = (int) COUNT(family), firsts = (int) COUNT(given), k = i / (firsts * families);
+        const char *f = given[i % firsts], *l = family[i / firsts % families];
+        const char *name = k == 0 ? tf("%s.%s", f, l) : tf("%s.%s%d", f, l, k + 1);
+        struct thing *u = thing_new(USER, name, NULL, NULL, false);
+        u->first = capital(f);
+        u->last = capital(l);
+        u->verified = !rng_chance(&W.rng, 50);
+        u->enabled = !rng_chance(&W.rng, 15);
         if (!rng_chance(&W.rng, 20)) /* S17: some have no address */
-            x->email = xfmt("%s@acme.example", name);
-        free(name);
-        user_grant(u, W.default_role);
-        ivec_push(&b->people, u);
+            u->email = keep(tf("%s@acme.example", name));
+        grant(W.default_role, u);
+        list_add(&b->people, u);
+        pool_free(&b->pool);
     }
-    int bots = 2 + b->c->users / 200;
-    for (int i = 0; i < bots; i++) {
-        char *cid = xfmt("bot-%d", i), *name = xfmt("service-account-bot-%d", i), *app = rng_uuid(&W.rng);
-        int c = client_new(cid, NULL), u = user_new(name, NULL);
-        const char *val = app;
-        attr_set(&W.users[u].attrs, "databricks_application_id", &val, 1);
-        user_grant(u, W.default_role);
-        W.clients[c].account = u;
-        ivec_push(&b->people, u);
-        free(cid), free(name), free(app);
+    for (int i = 0; i < 2 + b->c->users / 200; i++) {
+        const struct thing *c = new_client(tf("bot-%d", i));
+        attr_set(c->up, "databricks_application_id", json_parse(tf("%q", rng_uuid(&W.rng))));
+        list_add(&b->people, c->up);
     }
 }
 
@@ -165,126 +172,114 @@ static void
 make_memberships(struct build *b)
 {
     for (int i = 0; i < 3 && i < b->people.n; i++)
-        user_grant(b->people.v[i], b->admin_role);
+        grant(b->admin_role, b->people.v[i]);
     for (int i = 0, tries = 0; i < b->c->memberships && tries < b->c->memberships * 3; tries++) {
-        int u = b->people.v[rng_below(&W.rng, b->people.n)];
-        if (i % 2 == 0 && W.ngroups > 0)
-            i += user_join(u, rng_below(&W.rng, W.ngroups));
-        else if (b->dbx_roles.n > 0) {
-            const struct ivec *from =
-                rng_chance(&W.rng, 700) || b->job_roles.n == 0 ? &b->dbx_roles : &b->job_roles;
-            i += user_grant(u, from->v[rng_below(&W.rng, from->n)]);
-        }
+        struct thing *u = any(&b->people);
+        if (i % 2 == 0 && W.all[GROUP].n > 0)
+            i += join(any(&W.all[GROUP]), u);
+        else if (b->dbx_roles.n > 0)
+            i +=
+                grant(any(rng_chance(&W.rng, 700) || b->job_roles.n == 0 ? &b->dbx_roles : &b->job_roles), u);
     }
 }
 
-static int
-group_ent(const struct build *b, const char *name)
+/* The Databricks group that the rules of config.c name for a role or group, NULL: none. */
+static const char *
+target_of(const struct build *b, const struct thing *x)
 {
-    int e = ent_find('G', name, b->c->local);
-    return e >= 0 ? e : ent_new('G', name, NULL, b->c->local);
+    if (x == b->admin_role)
+        return "dbx-platform-admins";
+    if (x->kind == ROLE)
+        return x->up == NULL && begins(x->name, "dbx-") ? x->name + 4 : NULL;
+    if (x->up == NULL)
+        return tf("dept-%s", x->name);
+    return x->up->up == NULL ? tf("team-%s-%s", x->up->name, x->name) : NULL;
 }
 
-/* One Databricks group for each thing the rules of config.c name. */
 static void
-make_targets(struct build *b)
+make_targets(const struct build *b)
 {
-    ent_make_system();
-    b->role_ent = xalloc((size_t) W.nroles * sizeof(int));
-    b->dept_ent = xalloc((size_t) (W.ngroups + 1) * sizeof(int));
-    b->team_ent = xalloc((size_t) (W.ngroups + 1) * sizeof(int));
-    for (int r = 0; r < W.nroles; r++)
-        b->role_ent[r] = W.roles[r].client < 0 && strncmp(W.roles[r].name, "dbx-", 4) == 0
-                             ? group_ent(b, W.roles[r].name + 4)
-                             : -1;
-    b->role_ent[b->admin_role] = group_ent(b, "dbx-platform-admins");
-    for (int g = 0; g < W.ngroups; g++)
-        b->dept_ent[g] = b->team_ent[g] = -1;
-    for (int i = 0; i < b->level[0].n; i++) {
-        char *name = xfmt("dept-%s", W.groups[b->level[0].v[i]].name);
-        b->dept_ent[b->level[0].v[i]] = group_ent(b, name);
-        free(name);
+    const struct list *all[] = {&W.all[ROLE], &b->level[0], &b->level[1]};
+    dbx_make_system();
+    for (int k = 0; k < 3; k++)
+        for (int i = 0; i < all[k]->n; i++) {
+            const char *name = target_of(b, all[k]->v[i]);
+            if (name != NULL && dbx_find_name(DBX_GROUP, name, b->c->local) == NULL)
+                (void) thing_new(DBX_GROUP, name, NULL, NULL, b->c->local);
+        }
+    (void) thing_new(DBX_GROUP, "not-managed", NULL, NULL, b->c->local);
+}
+
+static struct thing *
+new_account(const char *name, const char *display)
+{
+    struct thing *x = thing_new(DBX_USER, name, NULL, NULL, false);
+    x->display = keep(display);
+    return x;
+}
+
+static void
+tie(const struct build *b, const struct thing *x, struct thing *account)
+{
+    const char *name = target_of(b, x);
+    struct thing *g = name == NULL ? NULL : dbx_find_name(DBX_GROUP, name, b->c->local);
+    if (g != NULL && !(b->c->start == START_DRIFT && rng_chance(&W.rng, 10)))
+        member_add(g, account, 0, "start");
+}
+
+/* The members the rules ask for; drift leaves out one in a hundred. */
+static void
+fill(const struct build *b, const struct thing *u, struct thing *account)
+{
+    if (!u->enabled || b->c->start == START_EMPTY)
+        return;
+    struct list roles = effective_roles(u);
+    for (int i = 0; i < roles.n; i++)
+        tie(b, roles.v[i], account);
+    for (int i = 0; i < u->groups.n; i++) {
+        const struct thing *g = u->groups.v[i];
+        if (g->up != NULL)
+            tie(b, g, account);
+        while (g->up != NULL)
+            g = g->up;
+        tie(b, g, account);
     }
-    for (int i = 0; i < b->level[1].n; i++) {
-        const struct group *g = &W.groups[b->level[1].v[i]];
-        char *name = xfmt("team-%s-%s", W.groups[g->parent].name, g->name);
-        b->team_ent[b->level[1].v[i]] = group_ent(b, name);
-        free(name);
-    }
-    (void) group_ent(b, "not-managed");
 }
 
 /* Most people have an account there, a few have not (unmatched); some userNames differ by case. */
 static void
 make_principals(struct build *b)
 {
-    b->principal = xalloc((size_t) W.nusers * sizeof(int));
-    for (int u = 0; u < W.nusers; u++)
-        b->principal[u] = -1;
-    ent_new_sp("keybricks", W.dbx_client);
+    (void) dbx_sp_new("keybricks", W.dbx_client);
     for (int i = 0; i < b->people.n; i++) {
-        const struct user *x = &W.users[b->people.v[i]];
+        const struct thing *u = b->people.v[i];
+        struct thing *x = NULL;
         if (rng_chance(&W.rng, 30))
             continue;
-        const struct attr *app = attr_get(&x->attrs, "databricks_application_id");
-        int e = -1;
-        if (app != NULL) {
-            e = ent_new_sp(x->name + 16, app->val[0]);
-        } else if (!x->service) {
-            char *name = xdup(x->email != NULL ? x->email : x->name);
-            char *shown = rng_chance(&W.rng, 20) ? capital(name) : xdup(name);
-            e = ent_new('U', shown, NULL, false);
-            W.ents[e].display = xfmt("%s %s", x->first, x->last);
-            W.ents[e].active = x->enabled || rng_chance(&W.rng, 500);
-            free(name), free(shown);
+        if (u->service)
+            x = dbx_sp_new(u->name + 16,
+                           json_str(json_at(json_get(u->attrs, "databricks_application_id"), 0)));
+        else {
+            const char *name = u->email != NULL ? u->email : u->name;
+            x = new_account(rng_chance(&W.rng, 20) ? capital(name) : name, tf("%s %s", u->first, u->last));
+            x->enabled = u->enabled || rng_chance(&W.rng, 500);
         }
-        b->principal[b->people.v[i]] = e;
+        fill(b, u, x);
+        pool_free(&b->pool);
     }
-    for (int i = 0; i < 2 + b->c->users / 100; i++) {
-        char *name = xfmt("contractor-%d@partner.example", i);
-        int e = ent_new('U', name, NULL, false);
-        W.ents[e].display = xfmt("Contractor %d", i);
-        free(name);
-    }
-}
-
-/* The members the rules ask for; drift leaves out one in a hundred. */
-static void
-fill(struct build *b, int u)
-{
-    int e = b->principal[u];
-    struct ivec roles = {0}, want = {0};
-    if (e < 0 || !W.users[u].enabled)
-        return;
-    user_effective(u, &roles);
-    for (int i = 0; i < roles.n; i++)
-        ivec_push(&want, b->role_ent[roles.v[i]]);
-    for (int i = 0; i < W.users[u].groups.n; i++) {
-        int g = W.users[u].groups.v[i];
-        ivec_push(&want, b->team_ent[g]);
-        while (W.groups[g].parent >= 0)
-            g = W.groups[g].parent;
-        ivec_push(&want, b->dept_ent[g]);
-    }
-    for (int i = 0; i < want.n; i++)
-        if (want.v[i] >= 0 && !(b->c->start == START_DRIFT && rng_chance(&W.rng, 10)))
-            member_add(want.v[i], e, 0, "start");
-    ivec_free(&roles);
-    ivec_free(&want);
+    for (int i = 0; i < 2 + b->c->users / 100; i++)
+        (void) new_account(tf("contractor-%d@partner.example", i), tf("Contractor %d", i));
 }
 
 static void
-drift(struct build *b)
+drift(const struct build *b)
 {
-    for (int i = 0; i < W.dbx_groups.n; i++) {
-        int g = W.dbx_groups.v[i];
-        if (W.ents[g].system || !rng_chance(&W.rng, 200))
+    for (int i = 0; i < W.all[DBX_GROUP].n; i++) {
+        struct thing *g = W.all[DBX_GROUP].v[i];
+        if (g->system || !rng_chance(&W.rng, 200))
             continue;
-        char *name = xfmt("contractor-%d@partner.example", rng_below(&W.rng, 2 + b->c->users / 100));
-        int m = ent_find('U', name, false);
-        free(name);
-        if (m >= 0)
-            member_add(g, m, 0, "start");
+        const char *name = tf("contractor-%d@partner.example", rng_below(&W.rng, 2 + b->c->users / 100));
+        member_add(g, dbx_find_name(DBX_USER, name, false), 0, "start");
     }
 }
 
@@ -292,6 +287,7 @@ void
 company_make(const struct company *c)
 {
     struct build b = {.c = c};
+    struct pool *before = pool_use(&b.pool);
     make_clients(&b);
     make_roles(&b);
     make_groups(&b);
@@ -299,13 +295,13 @@ company_make(const struct company *c)
     make_memberships(&b);
     make_targets(&b);
     make_principals(&b);
-    for (int i = 0; i < b.people.n && c->start != START_EMPTY; i++)
-        fill(&b, b.people.v[i]);
     if (c->start == START_DRIFT)
         drift(&b);
     world_settle();
-    ivec_free(&b.people), ivec_free(&b.dbx_roles), ivec_free(&b.job_roles);
-    for (int i = 0; i < 4; i++)
-        ivec_free(&b.level[i]);
-    free(b.role_ent), free(b.dept_ent), free(b.team_ent), free(b.principal);
+    struct list *mine[] = {&b.people,   &b.dbx_roles, &b.job_roles, &b.level[0],
+                           &b.level[1], &b.level[2],  &b.level[3]};
+    for (size_t i = 0; i < COUNT(mine); i++)
+        free(mine[i]->v);
+    pool_free(&b.pool);
+    (void) pool_use(before);
 }

@@ -1,13 +1,12 @@
-/* tests/sim/company.h: where the world comes from, and the configuration that fits it.
+/* tests/sim/company.h: a made-up company of a given size, and the configuration that fits the running simulator.
  *
- * Why:       quickstart and bench want a made-up company of a given size, system tests a small world of their
- * own. Owns:      both makers fill W and settle it; load_world takes the file's text. Errors:    false and a
- * message to be freed.
+ * Why:       quickstart and bench want many people; system tests write a small world of their own (load.c).
+ * Errors:    config_write: NULL, or what went wrong.
  */
 #ifndef SIM_COMPANY_H
 #define SIM_COMPANY_H
 
-#include "tests/sim/world.h"
+#include <stdbool.h>
 
 enum start_state { START_DRIFT, START_EMPTY, START_IN_SYNC };
 
@@ -18,8 +17,6 @@ struct company {
 };
 
 void company_make(const struct company *c);
-bool load_world(const char *json, char **rules,
-                char **err); /* rules: the file's own, libconfig text, or NULL */
 
 struct config_out {
     const char *dir, *kc_url, *dbx_url, *rules; /* rules NULL: those of company_make */
@@ -27,6 +24,6 @@ struct config_out {
     bool local;
 };
 
-bool config_write(const struct config_out *c, char **err);
+const char *config_write(const struct config_out *c);
 
 #endif

@@ -1,177 +1,122 @@
-/* tests/sim/control.c: the paths below /_sim/: log, stats, state, history, faults, edits, knobs; see
- * README.md. */
+/* tests/sim/control.c: the paths below /_sim/: log, stats, state, history, faults, edits, knobs; see README.md. */
 #include "tests/sim/control.h"
 
 #include "tests/sim/fault.h"
 #include "tests/sim/http.h"
 #include "tests/sim/record.h"
-#include "tests/sim/world.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
 static int
-cmp_id(const void *a, const void *b)
+by_id(const void *a, const void *b)
 {
-    const char *x = W.ents[*(const int *) a].id, *y = W.ents[*(const int *) b].id;
+    const char *x = (*(struct thing *const *) a)->id, *y = (*(struct thing *const *) b)->id;
     size_t n = strlen(x), m = strlen(y);
     return n != m ? (n < m ? -1 : 1) : strcmp(x, y);
 }
 
 static void
-dump_group(struct buf *b, const struct ent *x)
+dump(struct buf *b, const struct thing *x)
 {
-    int *v = xalloc((size_t) (x->members.n + 1) * sizeof *v);
-    if (x->members.n > 0)
-        memcpy(v, x->members.v, (size_t) x->members.n * sizeof *v);
-    qsort(v, (size_t) x->members.n, sizeof *v, cmp_id);
-    buf_lit(b, "{\"id\":");
-    buf_json(b, x->id);
-    buf_key(b, "displayName", x->name);
-    buf_key(b, "externalId", x->ext);
-    buf_f(b, ",\"level\":\"%s\",\"system\":%s,\"members\":[", x->local ? "workspace" : "account",
-          x->system ? "true" : "false");
-    for (int i = 0; i < x->members.n; i++) {
-        buf_s(b, i > 0 ? "," : "");
-        buf_json(b, W.ents[v[i]].id);
+    struct list members = {0};
+    buf_f(b, "{'id':%q,'externalId':%q,", x->id, x->ext);
+    if (x->kind != DBX_GROUP) {
+        buf_f(b, "'%s':%q,'%s':%q,'active':%b}", x->kind == DBX_USER ? "userName" : "displayName", x->name,
+              x->kind == DBX_SP ? "applicationId" : "displayName", x->kind == DBX_SP ? x->appid : x->display,
+              x->enabled);
+        return;
     }
-    buf_lit(b, "],\"names\":["); /* in the order of members: userName, applicationId, displayName */
-    for (int i = 0; i < x->members.n; i++) {
-        const struct ent *m = &W.ents[v[i]];
-        buf_s(b, i > 0 ? "," : "");
-        buf_json(b, m->kind == 'S' && m->appid != NULL ? m->appid : m->name);
-    }
-    buf_lit(b, "]}");
-    free(v);
+    for (int i = 0; i < x->members.n; i++)
+        list_pass(&members, x->members.v[i]);
+    if (members.n > 0)
+        qsort(members.v, (size_t) members.n, sizeof(struct thing *), by_id);
+    buf_f(b, "'displayName':%q,'level':%q,'system':%b,'members':[", x->name,
+          x->local ? "workspace" : "account", x->system);
+    for (int i = 0; i < members.n; i++)
+        buf_f(b, i > 0 ? ",%q" : "%q", members.v[i]->id);
+    buf_s(b, "],\"names\":["); /* in the order of members */
+    for (int i = 0; i < members.n; i++)
+        buf_f(b, i > 0 ? ",%q" : "%q", dbx_call_name(members.v[i]));
+    buf_s(b, "]}");
 }
 
 static void
-dump_principal(struct buf *b, const struct ent *x)
+get_state(struct buf *out)
 {
-    buf_lit(b, "{\"id\":");
-    buf_json(b, x->id);
-    buf_key(b, x->kind == 'U' ? "userName" : "displayName", x->name);
-    if (x->kind == 'S')
-        buf_key(b, "applicationId", x->appid);
-    else
-        buf_key(b, "displayName", x->display);
-    buf_key(b, "externalId", x->ext);
-    buf_f(b, ",\"active\":%s}", x->active ? "true" : "false");
-}
-
-void
-state_dump(struct buf *out)
-{
-    const struct ivec *lists[] = {&W.dbx_groups, &W.dbx_users, &W.dbx_sps};
-    static const char *const names[] = {"groups", "users", "service_principals"};
-    pthread_rwlock_rdlock(&world_lock);
-    buf_lit(out, "{");
+    static const char *const names[] = {"users", "service_principals", "groups"};
+    buf_s(out, "{");
     for (int k = 0; k < 3; k++) {
-        buf_f(out, "%s\"%s\":[", k > 0 ? "],\n" : "", names[k]);
-        for (int i = 0; i < lists[k]->n; i++) {
-            buf_s(out, i > 0 ? ",\n" : "\n");
-            if (k == 0)
-                dump_group(out, &W.ents[lists[k]->v[i]]);
-            else
-                dump_principal(out, &W.ents[lists[k]->v[i]]);
+        const struct list *all = &W.all[DBX_USER + k];
+        buf_f(out, k > 0 ? ",%q:[" : "%q:[", names[k]);
+        for (int i = 0; i < all->n; i++) {
+            buf_sep(out);
+            buf_s(out, "\n");
+            dump(out, all->v[i]);
         }
+        buf_s(out, "]");
     }
-    buf_lit(out, "]}\n");
-    pthread_rwlock_unlock(&world_lock);
-}
-
-void
-history_dump(struct buf *out)
-{
-    pthread_rwlock_rdlock(&world_lock);
-    buf_lit(out, "[");
-    for (int i = 0; i < W.nhistory; i++) {
-        const struct change *c = &W.history[i];
-        buf_f(out, "%s{\"n\":%lld,\"op\":\"%s\"", i > 0 ? ",\n" : "", (long long) c->n,
-              c->add ? "add" : "remove");
-        buf_key(out, "group", c->group);
-        buf_key(out, "group_id", c->group_id);
-        buf_key(out, "member", c->member);
-        buf_key(out, "member_id", c->member_id);
-        buf_key(out, "by", c->by);
-        buf_lit(out, "}");
-    }
-    buf_lit(out, "]\n");
-    pthread_rwlock_unlock(&world_lock);
+    buf_s(out, "}\n");
 }
 
 static void
-outcome(struct req *r, bool ok, char *err)
+get_history(struct buf *out)
 {
-    if (ok)
-        answer(r, 200, "application/json", "{\"ok\":true}\n");
-    else {
-        struct buf b = {0};
-        buf_json(&b, err);
-        answer(r, 400, "application/json", "{\"ok\":false,\"error\":%s}\n", b.p);
-        buf_free(&b);
-    }
-    free(err);
+    buf_f(out, "[%s]\n", W.history.p != NULL ? W.history.p : "");
 }
 
-static void
-post_config(struct req *r, const char *body)
+static const char *
+set_knobs(json_object *o)
 {
-    char *err = NULL;
-    json_object *o = json_parse(body);
     pthread_rwlock_wrlock(&world_lock);
-    bool ok = knobs_set(o, &err);
+    const char *bad = knobs_set(o);
     pthread_rwlock_unlock(&world_lock);
-    json_object_put(o);
-    outcome(r, ok, err);
+    return bad;
 }
 
-static void
-post_clock(struct req *r, const char *body)
+static const char *
+advance(json_object *o)
 {
-    json_object *o = json_parse(body), *v = NULL;
-    bool ok = json_object_is_type(o, json_type_object) && json_object_object_get_ex(o, "advance_ms", &v);
-    if (ok)
-        clock_advance(json_object_get_int64(v));
-    json_object_put(o);
-    outcome(r, ok, ok ? NULL : xdup("want {\"advance_ms\": N}"));
+    if (json_get(o, "advance_ms") == NULL)
+        return "want {\"advance_ms\": N}";
+    clock_advance(json_int(o, "advance_ms", 0));
+    return NULL;
 }
+
+static const struct {
+    const char *method, *what;
+    void (*get)(struct buf *out);
+    const char *(*set)(json_object *o);
+    void (*clear)(void);
+} table[] = {
+    {"GET", "log", .get = rec_dump},        {"DELETE", "log", .clear = rec_clear},
+    {"GET", "stats", .get = rec_stats},     {"GET", "state", .get = get_state},
+    {"GET", "history", .get = get_history}, {"GET", "faults", .get = fault_dump},
+    {"POST", "faults", .set = fault_add},   {"DELETE", "faults", .clear = fault_clear},
+    {"POST", "edit", .set = edit_apply},    {"POST", "config", .set = set_knobs},
+    {"POST", "clock", .set = advance},
+};
 
 void
 control_answer(struct req *r)
 {
-    const char *what = r->path + 6, *body = r->body.p != NULL ? r->body.p : "";
-    bool get = req_is(r, "GET"), post = req_is(r, "POST"), del = req_is(r, "DELETE");
-    char *err = NULL;
+    const char *bad = "unknown control path";
+    size_t i = 0;
+    while (i < COUNT(table) && (strcmp(r->path + 6, table[i].what) != 0 || !req_is(r, table[i].method)))
+        i++;
     r->status = 200;
     r->ctype = "application/json";
-    if (strcmp(what, "log") == 0 && get)
-        rec_dump(&r->out);
-    else if (strcmp(what, "log") == 0 && del) {
-        rec_clear();
-        outcome(r, true, NULL);
-    } else if (strcmp(what, "stats") == 0 && get)
-        rec_stats(&r->out);
-    else if (strcmp(what, "state") == 0 && get)
-        state_dump(&r->out);
-    else if (strcmp(what, "history") == 0 && get)
-        history_dump(&r->out);
-    else if (strcmp(what, "faults") == 0 && get)
-        fault_dump(&r->out);
-    else if (strcmp(what, "faults") == 0 && post) {
-        bool ok = fault_add(body, &err);
-        outcome(r, ok, err);
-    } else if (strcmp(what, "faults") == 0 && del) {
-        fault_clear();
-        outcome(r, true, NULL);
-    } else if (strcmp(what, "edit") == 0 && post) {
-        bool ok = edit_apply(body, 0, &err);
-        outcome(r, ok, err);
-    } else if (strcmp(what, "config") == 0 && post)
-        post_config(r, body);
-    else if (strcmp(what, "clock") == 0 && post)
-        post_clock(r, body);
-    else
-        answer(r, 404, "application/json", "{\"ok\":false,\"error\":\"unknown control path\"}\n");
+    if (i == COUNT(table))
+        r->status = 404;
+    else if (table[i].get != NULL) {
+        pthread_rwlock_rdlock(&world_lock);
+        table[i].get(&r->out);
+        pthread_rwlock_unlock(&world_lock);
+        return;
+    } else if (table[i].clear != NULL) {
+        table[i].clear();
+        bad = NULL;
+    } else if ((bad = table[i].set(json_parse(r->body.p))) != NULL)
+        r->status = 400;
+    answer(r, r->status, r->ctype, bad == NULL ? "{'ok':true}\n" : "{'ok':false,'error':%q}\n", bad);
 }

@@ -9,38 +9,41 @@
 
 #include "tests/sim/control.h"
 #include "tests/sim/http.h"
+#include "tests/sim/record.h"
 #include "tests/sim/world.h"
 
 enum level { LEVEL_ACCOUNT, LEVEL_WORKSPACE, LEVEL_PROXY };
 
 #define SCIM_JSON "application/scim+json;charset=utf-8"
+#define UNPARSABLE "Request is unparsable, syntactically incorrect, or violates schema."
 
-void scim_error(struct req *r, int status, const char *scim_type, const char *fmt, ...)
-    __attribute__((format(printf, 4, 5)));
+/* What a SCIM path says. x: the thing with its id, NULL without one. */
+struct scim {
+    enum kind kind;
+    enum level level;
+    struct thing *x;
+};
+
+void scim_error(struct req *r, int status, const char *scim_type, const char *detail);
 void platform_error(struct req *r, int status, const char *code, const char *message);
-void dbx_token(struct req *r, bool account);
-/* Does the bearer open this level? */
-bool dbx_token_valid(struct req *r, enum level level, bool scim21);
 
-bool dbx_visible(int e, enum level level);
-bool dbx_aim(int e);
-/* The entity of a path, or -1 after a 404 (rules 27, 28). */
-int dbx_find(struct req *r, char kind, const char *id, enum level level);
-void dbx_get(struct req *r, char kind, const char *id, enum level level);
-void dbx_list(struct req *r, char kind, enum level level);
-void dbx_render(struct buf *b, int e, enum level level, bool old_view);
-void dbx_me(struct req *r);
-void dbx_patch(struct req *r, char kind, const char *id, enum level level);
-void dbx_post(struct req *r, char kind, enum level level);
-void dbx_put(struct req *r, char kind, const char *id, enum level level);
-void dbx_delete(struct req *r, char kind, const char *id, enum level level);
-/* Adds one member by id as the knobs for unknown ids say. False: answered with an error. */
-bool dbx_add_member(struct req *r, int g, const char *id, const char *by);
+bool dbx_visible(const struct thing *x, enum level level);
+bool dbx_aim(const struct thing *x);
+void dbx_answer_thing(struct req *r, const struct thing *x, enum level level, int status);
+void dbx_get(struct req *r, const struct scim *s);
+void dbx_list(struct req *r, const struct scim *s);
+void dbx_me(struct req *r, const struct scim *s);
+void dbx_patch(struct req *r, const struct scim *s);
+void dbx_post(struct req *r, const struct scim *s);
+void dbx_put(struct req *r, const struct scim *s);
+void dbx_delete(struct req *r, const struct scim *s);
+/* Adds members by their ids as the knobs for unknown ids say; v: a list of {"value"}, one of them, or a text. False:
+ * answered with an error. */
+bool dbx_add_members(struct req *r, struct thing *g, json_object *v, const char *by);
 
 /* dbx_filter.c */
 struct filter;
-struct filter *filter_parse(const char *text, const char **error); /* NULL and an error text */
-bool filter_match(const struct filter *f, const struct ent *e);
-void filter_free(struct filter *f);
+struct filter *filter_parse(const char *text, const char **error); /* NULL and an error text; passes */
+bool filter_match(const struct filter *f, const struct thing *x);
 
 #endif

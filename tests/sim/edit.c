@@ -1,453 +1,343 @@
-/* tests/sim/edit.c: changes of the world by name, as an administrator or a stranger would make them; see
- * control.h. */
+/* tests/sim/edit.c: changes of the world by name, as an administrator or a stranger would make them; see control.h. */
 #include "tests/sim/control.h"
-#include "tests/sim/world.h"
+#include "tests/sim/fields.h"
 
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
-/* One edit: the operation, and what went wrong. */
-struct edit {
-    json_object *o;
-    const char *op;
-    char *err;
-    int64_t n;
-};
-
-static int
-missing(struct edit *e, const char *what, const char *name)
-{
-    if (e->err == NULL)
-        e->err = xfmt("%s: no %s '%s'", e->op, what, name == NULL ? "(not given)" : name);
-    return -1;
-}
-
-static int
-need_user(struct edit *e)
-{
-    const char *name = json_text(e->o, "username");
-    int u = name == NULL ? -1 : user_find(name);
-    return u >= 0 ? u : missing(e, "user", name);
-}
-
-static int
-role_by(struct edit *e, const char *name_key, const char *client_key)
-{
-    const char *name = json_text(e->o, name_key), *cid = json_text(e->o, client_key);
-    int c = cid == NULL ? -1 : client_find(cid);
-    if (cid != NULL && c < 0)
-        return missing(e, "client", cid);
-    int r = name == NULL ? -1 : role_find(c, name);
-    return r >= 0 ? r : missing(e, "role", name);
-}
-
-static int
-need_group(struct edit *e)
-{
-    const char *path = json_text(e->o, "group"), *id = json_text(e->o, "group_id");
-    int g = id != NULL ? map_get(&W.group_id, id) : path == NULL ? -1 : group_find(path);
-    return g >= 0 ? g : missing(e, "group", id != NULL ? id : path);
-}
-
-static void
-set_attributes(int u, json_object *attrs)
-{
-    if (!json_object_is_type(attrs, json_type_object))
-        return;
-    json_object_object_foreach(attrs, key, v)
-    {
-        const char *val[32];
-        int n = 0;
-        if (json_object_is_type(v, json_type_array)) {
-            for (size_t i = 0; i < json_object_array_length(v) && n < 32; i++)
-                val[n++] = json_object_get_string(json_object_array_get_idx(v, i));
-        } else if (v != NULL)
-            val[n++] = json_object_get_string(v);
-        attr_set(&W.users[u].attrs, key, val, n);
-    }
-}
-
-/* Fields of a user that are present in the edit; null takes one away. */
-static void
-user_fields(int u, json_object *o)
-{
-    struct user *x = &W.users[u];
-
-    const struct {
-        const char *key;
-        char **at;
-    } t[] = {{"email", &x->email},
-             {"firstName", &x->first},
-             {"lastName", &x->last},
-             {"federationLink", &x->fedlink}};
-
-    json_object *v = NULL;
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-        if (json_object_object_get_ex(o, t[i].key, &v))
-            str_set(t[i].at, v == NULL ? NULL : json_object_get_string(v));
-    x->enabled = json_flag(o, "enabled", x->enabled);
-    x->off_there = json_flag(o, "disabled_in_directory", x->off_there);
-    x->locked = json_flag(o, "locked", x->locked);
-    x->verified = json_flag(o, "emailVerified", x->verified);
-    if (json_object_object_get_ex(o, "attributes", &v) || json_object_object_get_ex(o, "attribute", &v))
-        set_attributes(u, v);
-    int c = client_find(W.kc_client);
-    if (c >= 0 && W.clients[c].account == u)
-        W.account_enabled = x->enabled;
-}
-
 /* ---- S22: what the server would record ---- */
 
-static void
-record_roles(struct edit *e, bool gave, int role, char *path)
+static const char *
+by(json_object *o)
 {
-    const char *type = W.roles[role].client < 0 ? "REALM_ROLE_MAPPING" : "CLIENT_ROLE_MAPPING";
-    event_roles(gave ? "CREATE" : "DELETE", type, path, role, json_text(e->o, "by"));
-    free(path);
-}
-
-static char *
-mapping_path(const char *kind, const char *id, int role)
-{
-    int c = W.roles[role].client;
-    return c < 0 ? xfmt("%s/%s/role-mappings/realm", kind, id)
-                 : xfmt("%s/%s/role-mappings/clients/%s", kind, id, W.clients[c].id);
+    return json_text(o, "by");
 }
 
 static void
-record_member(struct edit *e, bool joined, int u, int g)
+record_mapping(json_object *o, bool gave, const struct thing *role, const char *whose, const struct thing *x)
 {
-    struct buf b = {0};
-    char *path = xfmt("users/%s/groups/%s", W.users[u].id, W.groups[g].id);
-    buf_lit(&b, "{\"id\":");
-    buf_json(&b, W.groups[g].id);
-    buf_key(&b, "name", W.groups[g].name);
-    buf_key(&b, "path", W.groups[g].path);
-    buf_lit(&b, "}");
-    event_add(joined ? "CREATE" : "DELETE", "GROUP_MEMBERSHIP", path, b.p, json_text(e->o, "by"));
-    buf_free(&b);
-    free(path);
+    const char *path = role->up == NULL ? tf("%s/%s/role-mappings/realm", whose, x->id)
+                                        : tf("%s/%s/role-mappings/clients/%s", whose, x->id, role->up->id);
+    event_role(gave ? "CREATE" : "DELETE", role->up == NULL ? "REALM_ROLE_MAPPING" : "CLIENT_ROLE_MAPPING",
+               path, role, by(o));
+}
+
+static const char *
+role_type(const struct thing *role)
+{
+    return role->up == NULL ? "REALM_ROLE" : "CLIENT_ROLE";
+}
+
+/* ---- the realm: `arg` is what the table below says ---- */
+
+static void
+set_user(struct thing *u, json_object *o)
+{
+    fields_set(u, o);
+    if (account() == u)
+        W.account_enabled = u->enabled;
 }
 
 static void
-record_user(struct edit *e, const char *operation, int u)
+user_add(json_object *o, int arg)
 {
-    char *path = xfmt("users/%s", W.users[u].id);
-    const char *rep = W.users[u].enabled ? "{\"enabled\":true}" : "{\"enabled\":false}";
-    event_add(operation, "USER", path, strcmp(operation, "UPDATE") == 0 ? rep : NULL, json_text(e->o, "by"));
-    free(path);
-}
-
-static void
-user_op(struct edit *e)
-{
-    const char *name = json_text(e->o, "username");
-    if (strcmp(e->op, "kc_user_add") == 0) {
-        if (name == NULL || user_find(name) >= 0) {
-            e->err = xfmt("%s: user name missing or taken", e->op);
-            return;
-        }
-        int u = user_new(name, json_text(e->o, "id"));
-        user_fields(u, e->o);
-        if (W.default_role >= 0 && json_flag(e->o, "default_role", true)) /* S21 */
-            user_grant(u, W.default_role);
-        for (int i = 0; i < W.default_groups.n; i++)
-            user_join(u, W.default_groups.v[i]);
+    const char *name = json_text(o, "username");
+    (void) arg;
+    if (name == NULL || user_find(name) != NULL) {
+        fail("user name missing or taken");
         return;
     }
-    int u = need_user(e);
-    if (u < 0)
-        return;
-    if (strcmp(e->op, "kc_user_remove") == 0) {
-        record_user(e, "DELETE", u);
-        user_del(u);
-        return;
-    }
-    user_fields(u, e->o);
-    record_user(e, "UPDATE", u);
-    if (json_text(e->o, "new_username") != NULL)
-        user_rename(u, json_text(e->o, "new_username"));
+    struct thing *u = thing_new(USER, name, json_text(o, "id"), NULL, false);
+    set_user(u, o);
+    if (W.default_role != NULL && json_flag(o, "default_role", true)) /* S21 */
+        grant(W.default_role, u);
+    for (int i = 0; i < W.default_groups.n; i++)
+        join(W.default_groups.v[i], u);
 }
 
 static void
-directory_op(struct edit *e)
+user_change(json_object *o, int remove)
 {
-    const char *component = json_text(e->o, "component");
-    json_object *down = NULL;
-    int state = json_object_object_get_ex(e->o, "down", &down) ? json_object_get_boolean(down) : -1;
-    if (component == NULL ||
-        !directory_set(component, json_text(e->o, "mode"), json_text(e->o, "cache"), state))
-        (void) missing(e, "component", component);
+    struct thing *u = need_user(json_text(o, "username"));
+    if (u == NULL)
+        return;
+    if (!remove)
+        set_user(u, o);
+    event_add(remove ? "DELETE" : "UPDATE", "USER", tf("users/%s", u->id),
+              remove ? NULL : tf("{'enabled':%b}", u->enabled), by(o));
+    if (remove)
+        thing_del(u, 0, "edit");
+    else if (json_text(o, "new_username") != NULL)
+        thing_rename(u, json_text(o, "new_username"));
 }
 
 static void
-grant_op(struct edit *e)
+role_grant(json_object *o, int give)
 {
-    bool grant = strcmp(e->op, "kc_role_grant") == 0;
-    int r = role_by(e, "role", "client");
-    if (r < 0)
+    struct thing *r = need_role(json_text(o, "client"), json_text(o, "role"));
+    bool user = json_text(o, "username") != NULL;
+    const char *group = json_text(o, json_text(o, "group_id") != NULL ? "group_id" : "group");
+    struct thing *to = r == NULL ? NULL : user ? need_user(json_text(o, "username")) : need_group(group);
+    if (to == NULL)
         return;
-    if (json_text(e->o, "username") != NULL) {
-        int u = need_user(e);
-        if (u < 0)
-            return;
-        (void) (grant ? user_grant(u, r) : user_revoke(u, r));
-        record_roles(e, grant, r, mapping_path("users", W.users[u].id, r)); /* also when it was so already */
-    } else {
-        int g = need_group(e);
-        if (g < 0)
-            return;
-        (void) (grant ? group_grant(g, r) : group_revoke(g, r));
-        record_roles(e, grant, r, mapping_path("groups", W.groups[g].id, r));
-    }
+    (void) (give ? grant(r, to) : ungrant(r, to));
+    record_mapping(o, give, r, user ? "users" : "groups", to); /* also when it was so already */
 }
 
 static void
-role_op(struct edit *e)
+role_add(json_object *o, int arg)
 {
-    const char *name = json_text(e->o, "role"), *cid = json_text(e->o, "client");
-    if (strcmp(e->op, "kc_role_add") == 0) {
-        int c = cid == NULL ? -1 : client_find(cid);
-        if (name == NULL || (cid != NULL && c < 0) || role_find(c, name) >= 0)
-            e->err = xfmt("%s: role name missing or taken, or no such client", e->op);
-        else
-            (void) role_new(c, name, json_text(e->o, "id"));
-        return;
-    }
-    int r = role_by(e, "role", "client");
-    if (r < 0)
-        return;
-    if (strcmp(e->op, "kc_role_delete") == 0) {
-        char *path = xfmt("roles/%s", W.roles[r].name);
-        event_add("DELETE", cid == NULL ? "REALM_ROLE" : "CLIENT_ROLE", path, NULL, json_text(e->o, "by"));
-        free(path);
-        role_del(r);
-    } else if (json_text(e->o, "to") != NULL)
-        role_rename(r, json_text(e->o, "to"));
-}
-
-static void
-group_op(struct edit *e)
-{
-    if (strcmp(e->op, "kc_group_add") ==
-        0) { /* group: "/a/b", or parent: "/a" and name (which may hold '/') */
-        const char *path = json_text(e->o, "group"), *parent = json_text(e->o, "parent"),
-                   *name = json_text(e->o, "name");
-        char *up = parent != NULL ? xdup(parent)
-                   : path != NULL && strrchr(path, '/') != NULL
-                       ? xsub(path, (size_t) (strrchr(path, '/') - path))
-                       : xdup("");
-        int p = up[0] == '\0' ? -1 : group_find(up);
-        if (up[0] != '\0' && p < 0)
-            (void) missing(e, "group", up);
-        else
-            (void) group_new(p,
-                             name != NULL                                 ? name
-                             : path != NULL && strrchr(path, '/') != NULL ? strrchr(path, '/') + 1
-                                                                          : "unnamed",
-                             json_text(e->o, "id"));
-        free(up);
-        return;
-    }
-    int g = need_group(e);
-    if (g < 0)
-        return;
-    if (strcmp(e->op, "kc_group_delete") == 0)
-        group_del(g);
-    else if (strcmp(e->op, "kc_group_rename") == 0 && json_text(e->o, "to") != NULL)
-        group_rename(g, json_text(e->o, "to"));
-    else if (strcmp(e->op, "kc_group_move") == 0)
-        group_move(g, json_text(e->o, "parent") == NULL ? -1 : group_find(json_text(e->o, "parent")));
-    else {
-        int u = need_user(e);
-        bool join = strcmp(e->op, "kc_group_join") == 0;
-        if (u >= 0 && (join ? user_join(u, g) : user_leave(u, g))) /* no event when it was so already */
-            record_member(e, join, u, g);
-    }
-}
-
-static void
-composite_op(struct edit *e)
-{
-    int r = role_by(e, "role", "client"), child = role_by(e, "child", "child_client");
-    bool put = strcmp(e->op, "kc_composite_add") == 0;
-    if (r < 0 || child < 0)
-        return;
-    (void) (put ? comp_add(r, child) : comp_drop(r, child));
-    char *path = xfmt("roles/%s/composites", W.roles[r].name);
-    event_roles(put ? "CREATE" : "DELETE", W.roles[r].client < 0 ? "REALM_ROLE" : "CLIENT_ROLE", path, child,
-                json_text(e->o, "by"));
-    free(path);
-}
-
-static void
-realm_op(struct edit *e)
-{
-    json_object *v = NULL;
-    if (strcmp(e->op, "kc_secret") == 0 && json_text(e->o, "secret") != NULL) {
-        /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
-        W.kc_rotated = json_flag(e->o, "rotate", false) ? W.kc_secret : NULL;
-        W.kc_secret = keep(json_text(e->o, "secret"));
-    } else if (strcmp(e->op, "kc_not_before") == 0) {
-        W.not_before = clock_unix_ms() / 1000 + 1; /* tokens issued in this second die too */
-        if (json_object_object_get_ex(e->o, "unix_s", &v))
-            W.not_before = json_object_get_int64(v);
-    } else if (strcmp(e->op, "kc_client") == 0)
-        W.client_enabled = json_flag(e->o, "enabled", W.client_enabled);
-    else if (strcmp(e->op, "kc_permissions") == 0 && json_object_object_get_ex(e->o, "permissions", &v) &&
-             json_object_is_type(v, json_type_array)) {
-        W.permissions = 0;
-        for (size_t i = 0; i < json_object_array_length(v); i++)
-            W.permissions |= permission_of(json_object_get_string(json_object_array_get_idx(v, i)));
-    } else if (strcmp(e->op, "dbx_secret") == 0 && json_text(e->o, "secret") != NULL)
-        W.dbx_secret = keep(json_text(e->o, "secret"));
-    else if (strcmp(e->op, "dbx_token") == 0 && json_text(e->o, "token") != NULL)
-        W.pat = keep(json_text(e->o, "token"));
+    const char *name = json_text(o, "role"), *cid = json_text(o, "client");
+    struct thing *c = cid == NULL ? NULL : need_client(cid);
+    (void) arg;
+    if (name == NULL || (cid != NULL && c == NULL) || role_find(c, name) != NULL)
+        fail("role name missing or taken");
     else
-        e->err = xfmt("%s: a field is missing", e->op);
-}
-
-static int
-need_ent(struct edit *e, const char *key, const char *kinds)
-{
-    const char *name = json_text(e->o, key);
-    bool local = json_text(e->o, "level") != NULL && strcmp(json_text(e->o, "level"), "workspace") == 0;
-    for (const char *k = kinds; name != NULL && *k != '\0'; k++) {
-        int x = ent_find(*k, name, local);
-        if (x < 0 && *k == 'G')
-            x = ent_find(*k, name, !local);
-        if (x >= 0)
-            return x;
-    }
-    return missing(e, key, name);
+        (void) thing_new(ROLE, name, json_text(o, "id"), c, false);
 }
 
 static void
-ent_add_op(struct edit *e, char kind)
+role_change(json_object *o, int remove)
 {
-    const char *name = json_text(e->o, kind == 'U' ? "userName" : kind == 'G' ? "group" : "displayName");
-    bool local = json_text(e->o, "level") != NULL && strcmp(json_text(e->o, "level"), "workspace") == 0;
-    const char *appid = json_text(e->o, "applicationId");
-    if (name == NULL)
-        name = appid;
-    if (name == NULL ||
-        (kind != 'S' && ent_find(kind, name, local) >= 0 && !json_flag(e->o, "force", false))) {
-        e->err = xfmt("%s: name missing or taken", e->op);
+    struct thing *r = need_role(json_text(o, "client"), json_text(o, "role"));
+    if (r != NULL && remove) {
+        event_add("DELETE", role_type(r), tf("roles/%s", r->name), NULL, by(o));
+        thing_del(r, 0, "edit");
+    } else if (r != NULL && json_text(o, "to") != NULL)
+        thing_rename(r, json_text(o, "to"));
+}
+
+static void
+composite(json_object *o, int put)
+{
+    struct thing *r = need_role(json_text(o, "client"), json_text(o, "role")),
+                 *child = need_role(json_text(o, "child_client"), json_text(o, "child"));
+    if (r == NULL || child == NULL)
         return;
-    }
-    int x = ent_new(kind, name, json_text(e->o, "id"), local);
-    if (kind == 'U')
-        str_set(&W.ents[x].display,
-                json_text(e->o, "displayName") != NULL ? json_text(e->o, "displayName") : name);
-    if (kind == 'S')
-        W.ents[x].appid = appid != NULL ? xdup(appid) : rng_uuid(&W.rng);
-    str_set(&W.ents[x].ext, json_text(e->o, "externalId"));
-    W.ents[x].active = json_flag(e->o, "active", true);
+    list_drop(&r->roles, child);
+    if (put)
+        list_add(&r->roles, child);
+    event_role(put ? "CREATE" : "DELETE", role_type(r), tf("roles/%s/composites", r->name), child, by(o));
+}
+
+/* group: "/a/b", or parent: "/a" and name (which may hold '/') */
+static void
+group_add(json_object *o, int arg)
+{
+    const char *path = json_text(o, "group"), *up = json_text(o, "parent"), *name = json_text(o, "name");
+    const char *last = path == NULL ? NULL : strrchr(path, '/');
+    (void) arg;
+    if (up == NULL)
+        up = last == NULL ? "" : tsub(path, (size_t) (last - path));
+    struct thing *parent = up[0] == '\0' ? NULL : need_group(up);
+    name = name != NULL ? name : last != NULL ? last + 1 : "unnamed";
+    if (up[0] == '\0' || parent != NULL)
+        fields_set(thing_new(GROUP, name, json_text(o, "id"), parent, false), o);
+}
+
+enum { DELETE, RENAME, MOVE, LEAVE, JOIN };
+
+static void
+group_change(json_object *o, int what)
+{
+    struct thing *g = need_group(json_text(o, json_text(o, "group_id") != NULL ? "group_id" : "group"));
+    struct thing *u = g == NULL || what < LEAVE ? NULL : need_user(json_text(o, "username"));
+    const char *to = json_text(o, what == RENAME ? "to" : "parent");
+    if (g == NULL || (what >= LEAVE && u == NULL))
+        return;
+    if (what == DELETE)
+        thing_del(g, 0, "edit");
+    else if (what == RENAME && to != NULL)
+        thing_rename(g, to);
+    else if (what == MOVE)
+        group_move(g, to == NULL ? NULL : need_group(to));
+    else if (what >= LEAVE && (what == JOIN ? join(g, u) : leave(g, u))) /* no event when it was so already */
+        event_add(what == JOIN ? "CREATE" : "DELETE", "GROUP_MEMBERSHIP",
+                  tf("users/%s/groups/%s", u->id, g->id),
+                  tf("{'id':%q,'name':%q,'path':%q}", g->id, g->name, group_path(g)), by(o));
 }
 
 static void
-dbx_op(struct edit *e)
+directory(json_object *o, int arg)
 {
-    const char *op = e->op + 4;
-    if (strcmp(op, "member_add") == 0 || strcmp(op, "member_remove") == 0) {
-        int g = need_ent(e, "group", "G"), m = need_ent(e, "member", "USG");
-        if (g >= 0 && m >= 0)
-            (void) (op[7] == 'a' ? member_add(g, m, 0, "edit") : member_drop(g, m, 0, "edit"));
-    } else if (strcmp(op, "group_add") == 0)
-        ent_add_op(e, 'G');
-    else if (strcmp(op, "user_add") == 0)
-        ent_add_op(e, 'U');
-    else if (strcmp(op, "sp_add") == 0)
-        ent_add_op(e, 'S');
-    else {
-        char kind = op[0] == 'g' ? 'G' : op[0] == 'u' ? 'U' : 'S';
-        char kinds[2] = {kind, '\0'};
-        int x = need_ent(e, kind == 'G' ? "group" : kind == 'U' ? "userName" : "applicationId", kinds);
-        const char *verb = strchr(op, '_') == NULL ? "" : strchr(op, '_') + 1;
-        json_object *v = NULL;
-        if (x < 0)
-            return;
-        if (strcmp(verb, "delete") == 0)
-            ent_del(x, 0, "edit");
-        else if (strcmp(verb, "inactive") == 0)
-            W.ents[x].active = false;
-        else if (strcmp(verb, "rename") == 0 && json_text(e->o, "to") != NULL)
-            ent_rename(x, json_text(e->o, "to"));
-        else if (strcmp(verb, "set") == 0) {
-            W.ents[x].active = json_flag(e->o, "active", W.ents[x].active);
-            if (json_object_object_get_ex(e->o, "externalId", &v))
-                str_set(&W.ents[x].ext, json_object_get_string(v));
-            if (json_object_object_get_ex(e->o, "displayName", &v) && kind != 'G')
-                str_set(&W.ents[x].display, json_object_get_string(v));
-        } else
-            e->err = xfmt("unknown edit '%s'", e->op);
-    }
+    const char *id = json_text(o, "component");
+    (void) arg;
+    int down = json_get(o, "down") == NULL ? -1 : json_flag(o, "down", false);
+    if (id == NULL || !directory_set(id, json_text(o, "mode"), json_text(o, "cache"), down))
+        fail("no component '%s'", id != NULL ? id : "(not given)");
 }
 
 static void
-one(struct edit *e)
+not_before(json_object *o, int arg)
 {
-    static const struct {
-        const char *op;
-        void (*run)(struct edit *e);
-    } t[] = {
-        {"kc_user_add", user_op},
-        {"kc_user_remove", user_op},
-        {"kc_user_set", user_op},
-        {"kc_role_grant", grant_op},
-        {"kc_role_revoke", grant_op},
-        {"kc_role_add", role_op},
-        {"kc_role_delete", role_op},
-        {"kc_role_rename", role_op},
-        {"kc_group_add", group_op},
-        {"kc_group_delete", group_op},
-        {"kc_group_rename", group_op},
-        {"kc_group_move", group_op},
-        {"kc_group_join", group_op},
-        {"kc_group_leave", group_op},
-        {"kc_composite_add", composite_op},
-        {"kc_composite_remove", composite_op},
-        {"kc_directory", directory_op},
-        {"kc_secret", realm_op},
-        {"kc_not_before", realm_op},
-        {"kc_client", realm_op},
-        {"kc_permissions", realm_op},
-        {"dbx_secret", realm_op},
-        {"dbx_token", realm_op},
-    };
+    (void) arg; /* by default tokens issued in this second die too */
+    W.not_before = json_int(o, "unix_s", clock_unix_ms() / 1000 + 1);
+}
 
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-        if (strcmp(t[i].op, e->op) == 0) {
-            t[i].run(e);
-            return;
-        }
-    if (strncmp(e->op, "dbx_", 4) == 0)
-        dbx_op(e);
+static void
+client(json_object *o, int arg)
+{
+    (void) arg;
+    W.client_enabled = json_flag(o, "enabled", W.client_enabled);
+}
+
+static void
+permissions(json_object *o, int arg)
+{
+    (void) arg;
+    permissions_set(json_get(o, "permissions"));
+}
+
+static void
+kc_secret(json_object *o, int arg)
+{
+    (void) arg; /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
+    W.kc_rotated = json_flag(o, "rotate", false) ? W.kc_secret : NULL;
+    W.kc_secret = keep(json_str(json_get(o, "secret")));
+}
+
+static void
+dbx_secret(json_object *o, int token)
+{
+    *(token ? &W.pat : &W.dbx_secret) = keep(json_str(json_get(o, token ? "token" : "secret")));
+}
+
+/* ---- Databricks ---- */
+
+static void
+dbx_member(json_object *o, int add)
+{
+    struct thing *g = need_dbx(json_text(o, "group"), "G", wants_local(o, false)),
+                 *m = need_dbx(json_text(o, "member"), "USG", wants_local(o, false));
+    if (g != NULL && m != NULL)
+        (void) (add ? member_add(g, m, 0, "edit") : member_drop(g, m, 0, "edit"));
+}
+
+static const char *
+dbx_key(enum kind kind)
+{
+    return kind == DBX_USER ? "userName" : kind == DBX_GROUP ? "group" : "applicationId";
+}
+
+static void
+dbx_add(json_object *o, int kind)
+{
+    const char *name = json_text(o, kind == DBX_SP ? "displayName" : dbx_key((enum kind) kind));
+    bool local = kind == DBX_GROUP && wants_local(o, false);
+    if (name != NULL && kind != DBX_SP && !json_flag(o, "force", false) &&
+        dbx_find_name((enum kind) kind, name, local) != NULL)
+        fail("name taken: '%s'", name);
     else
-        e->err = xfmt("unknown edit '%s'", e->op);
+        (void) dbx_new((enum kind) kind, o, name, local);
 }
 
-bool
-edit_apply(const char *json, int64_t n, char **err)
+static struct thing *
+dbx_one(json_object *o, int kind)
 {
-    json_object *list = json_parse(json);
-    char *bad = NULL;
+    return need_dbx(json_text(o, dbx_key((enum kind) kind)),
+                    kind == DBX_USER ? "U"
+                    : kind == DBX_SP ? "S"
+                                     : "G",
+                    wants_local(o, false));
+}
+
+static void
+dbx_delete(json_object *o, int kind)
+{
+    struct thing *x = dbx_one(o, kind);
+    if (x != NULL)
+        thing_del(x, 0, "edit");
+}
+
+static void
+dbx_set(json_object *o, int kind)
+{
+    struct thing *x = dbx_one(o, kind);
+    if (x != NULL)
+        fields_set(x, o);
+}
+
+static void
+dbx_inactive(json_object *o, int kind)
+{
+    struct thing *x = dbx_one(o, kind);
+    if (x != NULL)
+        x->enabled = false;
+}
+
+static void
+dbx_rename(json_object *o, int kind)
+{
+    struct thing *x = dbx_one(o, kind);
+    if (x != NULL && json_text(o, "to") != NULL)
+        thing_rename(x, json_text(o, "to"));
+}
+
+static const struct {
+    const char *op;
+    void (*run)(json_object *o, int arg);
+    int arg;
+} table[] = {
+    {"kc_user_add", user_add, 0},
+    {"kc_user_set", user_change, false},
+    {"kc_user_remove", user_change, true},
+    {"kc_role_grant", role_grant, true},
+    {"kc_role_revoke", role_grant, false},
+    {"kc_role_add", role_add, 0},
+    {"kc_role_delete", role_change, true},
+    {"kc_role_rename", role_change, false},
+    {"kc_composite_add", composite, true},
+    {"kc_composite_remove", composite, false},
+    {"kc_group_add", group_add, 0},
+    {"kc_group_delete", group_change, DELETE},
+    {"kc_group_rename", group_change, RENAME},
+    {"kc_group_move", group_change, MOVE},
+    {"kc_group_join", group_change, JOIN},
+    {"kc_group_leave", group_change, LEAVE},
+    {"kc_directory", directory, 0},
+    {"kc_secret", kc_secret, 0},
+    {"kc_not_before", not_before, 0},
+    {"kc_client", client, 0},
+    {"kc_permissions", permissions, 0},
+    {"dbx_secret", dbx_secret, false},
+    {"dbx_token", dbx_secret, true},
+    {"dbx_member_add", dbx_member, true},
+    {"dbx_member_remove", dbx_member, false},
+    {"dbx_group_add", dbx_add, DBX_GROUP},
+    {"dbx_group_delete", dbx_delete, DBX_GROUP},
+    {"dbx_group_rename", dbx_rename, DBX_GROUP},
+    {"dbx_group_set", dbx_set, DBX_GROUP},
+    {"dbx_user_add", dbx_add, DBX_USER},
+    {"dbx_user_delete", dbx_delete, DBX_USER},
+    {"dbx_user_rename", dbx_rename, DBX_USER},
+    {"dbx_user_inactive", dbx_inactive, DBX_USER},
+    {"dbx_user_set", dbx_set, DBX_USER},
+    {"dbx_sp_add", dbx_add, DBX_SP},
+    {"dbx_sp_delete", dbx_delete, DBX_SP},
+    {"dbx_sp_inactive", dbx_inactive, DBX_SP},
+    {"dbx_sp_set", dbx_set, DBX_SP},
+};
+
+const char *
+edit_apply(json_object *list)
+{
     if (!json_object_is_type(list, json_type_array))
-        bad = xdup("want a JSON list of edits");
+        return "want a JSON list of edits";
+    const char *bad = NULL;
     pthread_rwlock_wrlock(&world_lock);
-    for (size_t i = 0; bad == NULL && i < json_object_array_length(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        struct edit e = {.o = o, .op = json_text(o, "op") != NULL ? json_text(o, "op") : "(none)", .n = n};
-        one(&e);
-        bad = e.err;
+    for (size_t i = 0; i < json_len(list) && bad == NULL; i++) {
+        const char *op = json_text(json_at(list, i), "op");
+        size_t k = 0;
+        while (k < COUNT(table) && !same(table[k].op, op))
+            k++;
+        problem = NULL;
+        if (k == COUNT(table))
+            bad = tf("unknown edit '%s'", op != NULL ? op : "(none)");
+        else
+            table[k].run(json_at(list, i), table[k].arg);
+        bad = problem != NULL ? tf("%s: %s", op, problem) : bad;
+        problem = NULL;
     }
     pthread_rwlock_unlock(&world_lock);
-    json_object_put(list);
-    bool ok = bad == NULL;
-    if (err != NULL)
-        *err = bad;
-    else
-        free(bad);
-    return ok;
+    return bad;
 }

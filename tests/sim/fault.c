@@ -1,21 +1,18 @@
 /* tests/sim/fault.c: see fault.h. */
 #include "tests/sim/fault.h"
 
-#include "tests/sim/control.h"
 #include "tests/sim/record.h"
 
-#include <json-c/json.h>
 #include <pthread.h>
 #include <regex.h>
 #include <stdlib.h>
 #include <string.h>
 
 struct fault {
-    int side; /* -1: both */
-    char *method, *path, *substring, *body;
+    json_object *match;
     regex_t re;
     bool has_re, dead;
-    int64_t nth, index, times, seen, fired;
+    int64_t seen, fired;
     struct act act;
 };
 
@@ -26,271 +23,217 @@ static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault **faults;
 static int nfaults, capfaults;
 
-/* Rules 26, 27 and S19: answers as seen in the wild. Source: databricks-api.md section 3.8,
- * keycloak-api.md 3. */
+#define SCIM(detail)                                                                      \
+    "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":\"" detail \
+    "\",\"status\":\"500\"}"
+#define PLATFORM(code, message) "{\"error_code\":" code ",\"message\":\"" message "\"}"
+#define JSON "application/json"
+
+/* Rules 26, 27 and S19: answers as seen in the wild. Source: databricks-api.md section 3.8, keycloak-api.md 3. */
 static const struct preset {
-    const char *name, *type, *body, *retry;
+    const char *name;
     int status;
+    const char *type, *body, *retry;
 } presets[] = {
-    {"scim_500", "application/scim+json",
-     "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":\"Error in performing the "
-     "patch operation on group resource.\",\"status\":\"500\"}",
-     NULL, 500},
-    {"detail_null", "application/scim+json",
-     "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":\"null\",\"status\":\"500\"}",
-     NULL, 500},
-    {"throttled_429", "application/json",
-     "{\"error_code\":\"REQUEST_LIMIT_EXCEEDED\",\"message\":\"Too many requests\"}", "1", 429},
-    {"throttled_500", "application/scim+json",
-     "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":\"REQUEST_LIMIT_EXCEEDED: "
-     "Workspace 1234 exceeded the concurrent limit of 4 requests.\",\"status\":\"500\"}",
-     NULL, 500},
-    {"platform_504", "application/json",
-     "{\"error_code\":\"TEMPORARILY_UNAVAILABLE\",\"message\":\"The service at "
-     "/api/2.0/preview/scim/v2/Groups is taking too long to process your request. Please try again later or "
-     "try a faster operation. [TraceId: 00-5f]\"}",
-     NULL, 504},
-    {"platform_403", "application/json",
-     "{\"error_code\":\"PERMISSION_DENIED\",\"message\":\"This API is only accessible by admins\"}", NULL,
-     403},
-    {"numeric_403", "application/json", "{\"error_code\":403,\"message\":\"Invalid access token.\"}", NULL,
-     403},
-    {"plain_500", "text/plain", "INTERNAL_ERROR: something broke", NULL, 500},
-    {"api12_400", "application/json", "{\"error\":\"bad request\"}", NULL, 400},
-    {"html_503", "text/html", "<html><body><pre>503 Service Unavailable</pre></body></html>", NULL, 503},
-    {"empty_502", "", "", NULL, 502},
-    {"html_200", "text/html",
-     "<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></form></body></html>", NULL, 200},
-    {"empty_200", "application/json", "", NULL, 200},
-    {"unknown_500", "application/json",
+    {"scim_500", 500, JSON, SCIM("Error in performing the patch operation on group resource."), NULL},
+    {"detail_null", 500, JSON, SCIM("null"), NULL},
+    {"throttled_429", 429, JSON, PLATFORM("\"REQUEST_LIMIT_EXCEEDED\"", "Too many requests"), "1"},
+    {"throttled_500", 500, JSON,
+     SCIM("REQUEST_LIMIT_EXCEEDED: Workspace 1234 exceeded the concurrent limit of 4 requests."), NULL},
+    {"platform_504", 504, JSON,
+     PLATFORM("\"TEMPORARILY_UNAVAILABLE\"", "The service at /api/2.0/preview/scim/v2/Groups is taking too "
+                                             "long to process your request. Please try "
+                                             "again later or try a faster operation. [TraceId: 00-5f]"),
+     NULL},
+    {"platform_403", 403, JSON, PLATFORM("\"PERMISSION_DENIED\"", "This API is only accessible by admins"),
+     NULL},
+    {"numeric_403", 403, JSON, PLATFORM("403", "Invalid access token."), NULL},
+    {"plain_500", 500, "text/plain", "INTERNAL_ERROR: something broke", NULL},
+    {"api12_400", 400, JSON, "{\"error\":\"bad request\"}", NULL},
+    {"html_503", 503, "text/html", "<html><body><pre>503 Service Unavailable</pre></body></html>", NULL},
+    {"empty_502", 502, "", "", NULL},
+    {"html_200", 200, "text/html",
+     "<!DOCTYPE html><html><head><title>Sign in</title></head><body><form></form></body></html>", NULL},
+    {"empty_200", 200, JSON, "", NULL},
+    {"unknown_500", 500, JSON,
      "{\"error\":\"unknown_error\",\"error_description\":\"For more on this error consult the server log.\"}",
-     NULL, 500},
-    {"bare_503", "", "", NULL, 503},
-    {"token_throttled", "application/json",
+     NULL},
+    {"bare_503", 503, "", "", NULL},
+    {"token_throttled", 429, JSON,
      "{\"error\":\"invalid_request\",\"error_description\":\"Temporarily throttled, too many requests\"}",
-     NULL, 429},
-    {"unauthorized_401", "application/json", "{\"error\":\"HTTP 401 Unauthorized\"}", NULL, 401},
+     NULL},
+    {"unauthorized_401", 401, JSON, "{\"error\":\"HTTP 401 Unauthorized\"}", NULL},
 };
+
+static const struct {
+    const char *name;
+    int ending;
+} endings[] = {
+    {"reset", END_RESET}, {"close_before_headers", END_CLOSE}, {"close", END_CLOSE}, {"hang", END_HANG}};
+
+static const struct field {
+    const char *key;
+
+    enum { F_INT, F_FLAG, F_TEXT } type;
+
+    size_t at;
+} fields[] = {
+    {"status", F_INT, offsetof(struct act, status)},
+    {"drop_rows", F_INT, offsetof(struct act, drop_rows)},
+    {"dup_rows", F_INT, offsetof(struct act, dup_rows)},
+    {"stale_reads", F_INT, offsetof(struct act, stale_reads)},
+    {"delay_ms", F_INT, offsetof(struct act, delay_ms)},
+    {"drip_ms", F_INT, offsetof(struct act, drip_ms)},
+    {"drip_bytes", F_INT, offsetof(struct act, drip_bytes)},
+    {"fail_after_ops", F_INT, offsetof(struct act, fail_after_ops)},
+    {"truncate", F_INT, offsetof(struct act, truncate)},
+    {"truncate_ok", F_INT, offsetof(struct act, truncate_ok)},
+    {"pad", F_INT, offsetof(struct act, pad)},
+    {"flip_back", F_FLAG, offsetof(struct act, flip_back)},
+    {"gzip", F_FLAG, offsetof(struct act, gzip)},
+    {"empty_list", F_FLAG, offsetof(struct act, empty_list)},
+    {"repeat_page", F_FLAG, offsetof(struct act, repeat_page)},
+    {"apply", F_FLAG, offsetof(struct act, apply)},
+    {"retry_after", F_TEXT, offsetof(struct act, retry_after)},
+    {"content_type", F_TEXT, offsetof(struct act, content_type)},
+    {"body", F_TEXT, offsetof(struct act, body)},
+    {"hook", F_TEXT, offsetof(struct act, hook)},
+};
+
+static const struct field *
+field_of(const char *key)
+{
+    for (size_t i = 0; i < COUNT(fields); i++)
+        if (strcmp(key, fields[i].key) == 0)
+            return &fields[i];
+    return NULL;
+}
 
 static bool
 word(struct act *a, const char *w)
 {
-    if (strcmp(w, "reset") == 0)
-        a->ending = END_RESET;
-    else if (strcmp(w, "close_before_headers") == 0 || strcmp(w, "close") == 0)
-        a->ending = END_CLOSE;
-    else if (strcmp(w, "hang") == 0)
-        a->ending = END_HANG;
-    else if (strcmp(w, "empty_list") == 0)
-        a->empty_list = true;
-    else if (strcmp(w, "repeat_page") == 0)
-        a->repeat_page = true;
-    else if (strcmp(w, "gzip") == 0)
-        a->gzip = true;
-    else {
-        for (size_t i = 0; i < sizeof presets / sizeof presets[0]; i++)
-            if (strcmp(w, presets[i].name) == 0) {
-                a->status = presets[i].status;
-                str_set(&a->body, presets[i].body);
-                str_set(&a->content_type, presets[i].type);
-                str_set(&a->retry_after, presets[i].retry);
-                return true;
-            }
-        return false;
-    }
-    return true;
-}
-
-static bool
-apply_then(struct act *a, json_object *v)
-{
-    a->apply = true;
-    if (json_object_is_type(v, json_type_string))
-        return word(a, json_object_get_string(v));
-    a->status = json_object_get_int(v);
-    str_set(&a->body, "{\"schemas\":[\"urn:ietf:params:scim:api:messages:2.0:Error\"],\"detail\":\"Max "
-                      "retries exhausted with RPC\",\"status\":\"500\"}");
-    return true;
-}
-
-static bool
-field(struct act *a, const char *key, json_object *v)
-{
-    const char *s = json_object_is_type(v, json_type_string) ? json_object_get_string(v) : NULL;
-    int64_t n = json_object_get_int64(v);
-
-    struct {
-        const char *key;
-        int *i;
-        long *l;
-        bool *b;
-        char **t;
-    } table[] = {
-        {"status", &a->status},
-        {"drop_rows", &a->drop_rows},
-        {"dup_rows", &a->dup_rows},
-        {"stale_reads", &a->stale_reads},
-        {"delay_ms", &a->delay_ms},
-        {"drip_ms", &a->drip_ms},
-        {"drip_bytes", &a->drip_bytes},
-        {"fail_after_ops", &a->fail_after_ops},
-        {"truncate", .l = &a->truncate},
-        {"truncate_ok", .l = &a->truncate_ok},
-        {"pad", .l = &a->pad},
-        {"flip_back", .b = &a->flip_back},
-        {"gzip", .b = &a->gzip},
-        {"empty_list", .b = &a->empty_list},
-        {"apply", .b = &a->apply},
-        {"repeat_page", .b = &a->repeat_page},
-        {"retry_after", .t = &a->retry_after},
-        {"content_type", .t = &a->content_type},
-    };
-
-    for (size_t i = 0; i < sizeof table / sizeof table[0]; i++) {
-        if (strcmp(key, table[i].key) != 0)
-            continue;
-        if (table[i].i != NULL)
-            *table[i].i = (int) n;
-        else if (table[i].l != NULL)
-            *table[i].l = (long) n;
-        else if (table[i].b != NULL)
-            *table[i].b = json_object_get_boolean(v);
-        else
-            str_set(table[i].t, json_object_get_string(v));
-        return true;
-    }
-    if (strcmp(key, "apply_then") == 0)
-        return apply_then(a, v);
-    if (strcmp(key, "preset") == 0 || strcmp(key, "end") == 0)
-        return s != NULL && word(a, s);
-    if (strcmp(key, "body") == 0) {
-        str_set(&a->body, s != NULL ? s : json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE));
-        return true;
-    }
-    if (strcmp(key, "hook") == 0) {
-        str_set(&a->hook, json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE));
-        return true;
-    }
-    if (strcmp(key, "when") == 0) {
-        a->hook_first = s != NULL && strcmp(s, "before") == 0;
-        return true;
-    }
-    if (strcmp(key, "headers") == 0 && json_object_is_type(v, json_type_object)) {
-        json_object_object_foreach(v, name, val)
-        {
-            if (a->nheaders < MAX_EXTRA) {
-                a->header[a->nheaders] = xdup(name);
-                a->value[a->nheaders++] = xdup(json_object_get_string(val));
-            }
+    const struct field *f = field_of(w);
+    for (size_t i = 0; i < COUNT(endings); i++)
+        if (strcmp(w, endings[i].name) == 0) {
+            a->ending = endings[i].ending;
+            return true;
         }
-        return true;
-    }
-    /* "reset": true and the like */
-    return json_object_is_type(v, json_type_boolean) && word(a, key);
+    for (const struct preset *p = presets; p < presets + COUNT(presets); p++)
+        if (strcmp(w, p->name) == 0) {
+            a->status = p->status;
+            a->body = p->body;
+            a->content_type = p->type;
+            a->retry_after = p->retry;
+            return true;
+        }
+    if (f == NULL || f->type != F_FLAG)
+        return false;
+    *(bool *) ((char *) a + f->at) = true;
+    return true;
 }
 
-static char *
+static bool
+set(struct act *a, const char *key, json_object *v)
+{
+    const struct field *f = field_of(key);
+    bool text = json_object_is_type(v, json_type_string);
+    if (f != NULL) {
+        char *at = (char *) a + f->at;
+        if (f->type == F_INT)
+            *(int *) at = json_object_get_int(v);
+        else if (f->type == F_FLAG)
+            *(bool *) at = json_object_get_boolean(v);
+        else
+            *(const char **) at =
+                keep(text ? json_str(v) : json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE));
+        return true;
+    }
+    if (strcmp(key, "apply_then") == 0) {
+        a->apply = true;
+        if (text)
+            return word(a, json_str(v));
+        a->status = json_object_get_int(v);
+        a->body = SCIM("Max retries exhausted with RPC");
+        return true;
+    }
+    if (strcmp(key, "when") == 0)
+        a->hook_first = strcmp(json_str(v), "before") == 0;
+    else if (strcmp(key, "headers") == 0 && json_object_is_type(v, json_type_object))
+        a->headers = json_object_get(v);
+    else if (strcmp(key, "preset") == 0 || strcmp(key, "end") == 0)
+        return word(a, json_str(v));
+    else
+        return json_object_is_type(v, json_type_boolean) && word(a, key); /* "reset": true and the like */
+    return true;
+}
+
+static const char *
 parse_match(struct fault *f, json_object *m)
 {
-    static const char *const known[] = {"method", "path", "path_regex", "substring",
-                                        "body",   "nth",  "index",      "times"};
+    static const char known[] = " method path path_regex substring body nth index times ";
     json_object_object_foreach(m, key, val)
     {
         (void) val;
-        bool ok = false;
-        for (size_t i = 0; i < sizeof known / sizeof known[0]; i++)
-            ok = ok || strcmp(known[i], key) == 0;
-        if (!ok)
-            return xfmt("unknown match field '%s'", key);
+        if (strstr(known, tf(" %s ", key)) == NULL)
+            return tf("unknown match field '%s'", key);
     }
-    f->method = xdup(json_text(m, "method"));
-    f->path = xdup(json_text(m, "path"));
-    f->substring = xdup(json_text(m, "substring"));
-    f->body = xdup(json_text(m, "body"));
-    f->nth = json_int(m, "nth", 1);
-    f->index = json_int(m, "index", 0);
-    f->times = json_int(m, "times", 1);
     const char *re = json_text(m, "path_regex");
-    if (re != NULL) {
-        if (regcomp(&f->re, re, REG_EXTENDED | REG_NOSUB) != 0)
-            return xfmt("bad path_regex '%s'", re);
-        f->has_re = true;
+    f->has_re = re != NULL && regcomp(&f->re, re, REG_EXTENDED | REG_NOSUB) == 0;
+    f->match = json_object_get(m);
+    return re != NULL && !f->has_re ? tf("bad path_regex '%s'", re) : NULL;
+}
+
+static const char *
+parse_fault(struct fault *f, json_object *o)
+{
+    json_object *m = json_get(o, "match"), *d = json_get(o, "do");
+    const char *side = json_text(o, "side"), *bad = parse_match(f, m != NULL ? m : json_parse("{}"));
+    f->act = fault_none;
+    if (bad != NULL || d == NULL)
+        return bad != NULL ? bad : "a fault needs \"do\"";
+    if (side != NULL)
+        json_object_object_add(f->match, "side", json_object_new_string(side));
+    if (json_object_is_type(d, json_type_string))
+        return word(&f->act, json_str(d)) ? NULL : tf("unknown fault '%s'", json_str(d));
+    if (json_object_is_type(d, json_type_object)) {
+        json_object_object_foreach(d, key, val)
+        {
+            if (!set(&f->act, key, val))
+                return tf("unknown fault field '%s'", key);
+        }
     }
     return NULL;
 }
 
 static void
-fault_drop(struct fault *f)
+fault_free(struct fault *f)
 {
-    struct act *a = &f->act;
-    free(f->method), free(f->path), free(f->substring), free(f->body);
     if (f->has_re)
         regfree(&f->re);
-    free(a->body), free(a->content_type), free(a->retry_after), free(a->hook);
-    for (int i = 0; i < a->nheaders; i++) {
-        free(a->header[i]);
-        free(a->value[i]);
-    }
+    json_object_put(f->match);
+    json_object_put(f->act.headers);
     free(f);
 }
 
-static struct fault *
-parse_fault(json_object *o, char **err)
+const char *
+fault_add(json_object *list)
 {
-    struct fault *f = xalloc(sizeof *f);
-    f->act = fault_none;
-    const char *side = json_text(o, "side");
-    f->side = side == NULL ? -1 : strcmp(side, "kc") == 0 ? SIDE_KC : SIDE_DBX;
-    json_object *m = NULL, *d = NULL;
-    f->nth = f->times = 1;
-    if (json_object_object_get_ex(o, "match", &m))
-        *err = parse_match(f, m);
-    if (*err == NULL && !json_object_object_get_ex(o, "do", &d))
-        *err = xdup("a fault needs \"do\"");
-    if (*err == NULL && json_object_is_type(d, json_type_string) && !word(&f->act, json_object_get_string(d)))
-        *err = xfmt("unknown fault '%s'", json_object_get_string(d));
-    if (*err == NULL && json_object_is_type(d, json_type_object)) {
-        json_object_object_foreach(d, key, val)
-        {
-            if (*err == NULL && !field(&f->act, key, val))
-                *err = xfmt("unknown fault field '%s'", key);
-        }
-    }
-    if (*err == NULL)
-        return f;
-    fault_drop(f);
-    return NULL;
-}
-
-bool
-fault_add(const char *json, char **err)
-{
-    json_object *list = json_parse(json);
-    *err = NULL;
-    if (list == NULL || !json_object_is_type(list, json_type_array)) {
-        *err = xdup("want a JSON list of faults");
-        json_object_put(list);
-        return false;
-    }
-    size_t n = json_object_array_length(list);
-    struct fault **made = xalloc((n + 1) * sizeof(struct fault *));
-    size_t k = 0;
-    while (k < n && (made[k] = parse_fault(json_object_array_get_idx(list, k), err)) != NULL)
-        k++;
+    if (!json_object_is_type(list, json_type_array))
+        return "want a JSON list of faults";
+    const char *bad = NULL;
     pthread_mutex_lock(&lock);
-    for (size_t i = 0; i < k; i++) {
-        if (*err != NULL) {
-            fault_drop(made[i]);
-            continue;
-        }
+    int before = nfaults;
+    for (size_t i = 0; i < json_len(list) && bad == NULL; i++) {
+        struct fault *f = xalloc(sizeof *f);
         faults = xgrow(faults, nfaults + 1, &capfaults, sizeof(struct fault *));
-        made[i]->act.number = nfaults;
-        faults[nfaults++] = made[i];
+        faults[nfaults] = f;
+        bad = parse_fault(f, json_at(list, i));
+        f->act.number = nfaults++;
     }
+    while (bad != NULL && nfaults > before)
+        fault_free(faults[--nfaults]);
     pthread_mutex_unlock(&lock);
-    free(made);
-    json_object_put(list);
-    return *err == NULL;
+    return bad;
 }
 
 void
@@ -305,18 +248,15 @@ fault_clear(void)
 static bool
 matches(const struct fault *f, const struct req *r)
 {
-    if ((f->side >= 0 && f->side != (int) r->side) ||
-        (f->method != NULL && strcmp(f->method, r->method) != 0))
-        return false;
-    if (f->path != NULL && strcmp(f->path, r->path) != 0)
-        return false;
-    if (f->substring != NULL && strstr(r->uri, f->substring) == NULL)
-        return false;
-    if (f->body != NULL && (r->body.p == NULL || strstr(r->body.p, f->body) == NULL))
-        return false;
-    if (f->index > 0 && rec_side_number(r->rec) < f->index)
-        return false;
-    return !f->has_re || regexec(&f->re, r->uri, 0, NULL, 0) == 0;
+    const char *side = json_text(f->match, "side"), *method = json_text(f->match, "method"),
+               *path = json_text(f->match, "path"), *part = json_text(f->match, "substring"),
+               *body = json_text(f->match, "body");
+    return (side == NULL || (strcmp(side, "kc") == 0) == (r->side == SIDE_KC)) &&
+           (method == NULL || req_is(r, method)) && (path == NULL || strcmp(path, r->path) == 0) &&
+           (part == NULL || strstr(r->uri, part) != NULL) &&
+           (body == NULL || strstr(r->body.p, body) != NULL) &&
+           rec_side_number(r->rec) >= json_int(f->match, "index", 0) &&
+           (!f->has_re || regexec(&f->re, r->uri, 0, NULL, 0) == 0);
 }
 
 /* Every fault counts its matches; the first one that is due acts. */
@@ -329,8 +269,10 @@ fault_match(const struct req *r)
         struct fault *f = faults[i];
         if (f->dead || !matches(f, r))
             continue;
+        int64_t times = json_int(f->match, "times", 1);
         f->seen++;
-        if (found != &fault_none || f->seen < f->nth || (f->times >= 0 && f->fired >= f->times))
+        if (found != &fault_none || f->seen < json_int(f->match, "nth", 1) ||
+            (times >= 0 && f->fired >= times))
             continue;
         f->fired++;
         found = &f->act;
@@ -343,15 +285,12 @@ void
 fault_dump(struct buf *out)
 {
     pthread_mutex_lock(&lock);
-    buf_lit(out, "[");
-    bool first = true;
-    for (int i = 0; i < nfaults; i++) {
-        if (faults[i]->dead)
-            continue;
-        buf_f(out, "%s{\"fault\":%d,\"seen\":%lld,\"fired\":%lld}", first ? "" : ",", i,
-              (long long) faults[i]->seen, (long long) faults[i]->fired);
-        first = false;
-    }
-    buf_lit(out, "]\n");
+    buf_s(out, "[");
+    for (int i = 0; i < nfaults; i++)
+        if (!faults[i]->dead) {
+            buf_sep(out);
+            buf_f(out, "{'fault':%d,'seen':%l,'fired':%l}", i, faults[i]->seen, faults[i]->fired);
+        }
+    buf_s(out, "]\n");
     pthread_mutex_unlock(&lock);
 }

@@ -1,8 +1,8 @@
 /* tests/sim/fault.h: faults as data: which request, and what happens to it. README.md lists the fields.
  *
  * Owns:      a fault that was posted lives until the program ends, since a request in flight may use it.
- * Errors:    fault_add: false and a message (to be freed) when the list is not understood; then nothing was
- * added. Threads:   locks itself.
+ * Errors:    fault_add: a message when the list is not understood; then nothing was added.
+ * Threads:   locks itself.
  */
 #ifndef SIM_FAULT_H
 #define SIM_FAULT_H
@@ -11,7 +11,7 @@
 
 extern const struct act fault_none;
 
-bool fault_add(const char *json, char **err);
+const char *fault_add(json_object *list);
 void fault_clear(void);
 const struct act *fault_match(const struct req *r);
 void fault_dump(struct buf *out);

@@ -8,7 +8,6 @@
 #include <arpa/inet.h>
 #include <netinet/in.h>
 #include <poll.h>
-#include <stdarg.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -25,6 +24,14 @@ req_header(struct req *r, const char *name)
     return MHD_lookup_connection_value(r->conn, MHD_HEADER_KIND, name);
 }
 
+const char *
+req_host(struct req *r)
+{
+    const char *host = req_header(r, "Host");
+    bool tls = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_PROTOCOL) != NULL;
+    return tf("%s://%s", tls ? "https" : "http", host != NULL ? host : "");
+}
+
 bool
 req_is(const struct req *r, const char *method)
 {
@@ -32,27 +39,39 @@ req_is(const struct req *r, const char *method)
 }
 
 bool
-req_seg(const struct req *r, int i, const char *s)
-{
-    return i < r->nseg && strcmp(r->seg[i], s) == 0;
-}
-
-bool
 req_split(struct req *r, size_t skip)
 {
     const char *p = r->path + skip;
-    while (*p == '/')
-        p++;
+    p += strspn(p, "/");
     while (*p != '\0' && r->nseg < MAX_SEGS) {
         size_t n = strcspn(p, "/");
-        char *text = pct_decode(p, n, false);
-        if (text == NULL)
+        if ((r->seg[r->nseg++] = pct_decode(p, n, false)) == NULL)
             return false;
-        r->raw[r->nseg] = xsub(p, n);
-        r->seg[r->nseg++] = text;
         p += n + (p[n] == '/');
     }
     return true;
+}
+
+bool
+req_fits(const struct req *r, int at, const char *pattern)
+{
+    for (; *pattern != '\0'; at++) {
+        size_t n = strcspn(pattern, "/");
+        if (strcmp(pattern, "**") == 0)
+            return true;
+        bool wild = n == 1 && (pattern[0] == '*' || (pattern[0] >= 'A' && pattern[0] <= 'Z'));
+        if (at >= r->nseg || (!wild && (strlen(r->seg[at]) != n || memcmp(r->seg[at], pattern, n) != 0)))
+            return false;
+        pattern += n + (pattern[n] == '/');
+    }
+    return at == r->nseg;
+}
+
+int64_t
+req_int(const struct req *r, const char *name, int64_t def)
+{
+    const char *v = query_get(r->query, name);
+    return v == NULL || v[0] == '\0' ? def : strtoll(v, NULL, 10);
 }
 
 void
@@ -60,15 +79,43 @@ answer(struct req *r, int status, const char *ctype, const char *fmt, ...)
 {
     va_list ap;
     va_start(ap, fmt);
-    char *s = NULL;
-    int n = vasprintf(&s, fmt, ap);
-    va_end(ap);
     r->out.len = 0;
-    if (n > 0)
-        buf_add(&r->out, s, (size_t) n);
-    free(s);
+    buf_v(&r->out, fmt, ap);
+    va_end(ap);
     r->status = status;
     r->ctype = ctype;
+}
+
+void
+oauth_error(struct req *r, int status, const char *error, const char *description)
+{
+    answer(r, status, "application/json", "{'error':%q,'error_description':%q}", error, description);
+}
+
+struct page
+page_cut(const struct req *r, int n, int64_t first, int64_t max)
+{
+    const struct act *a = r->act;
+    if (a->repeat_page && max > 0)
+        first = first > max ? first - max : 0;
+    int from = first < 0 ? 0 : first < n ? (int) first : n;
+    int to = a->empty_list ? from : max < 0 || max > n - from ? n : from + (int) max;
+    return (struct page){from, to, from + (to - from) / 2, from + a->dup_rows < to ? from + a->dup_rows : to};
+}
+
+bool
+page_shows(const struct req *r, const struct page *p,
+           int i) /* S10: rows that vanish after the page was cut */
+{
+    return i < p->hole || i >= p->hole + r->act->drop_rows;
+}
+
+static bool
+wait_ms(int64_t ms) /* false: the program ends */
+{
+    for (; ms > 0 && !stopping; ms -= 50)
+        sleep_ms(ms < 50 ? ms : 50);
+    return !stopping;
 }
 
 /* The body as a stream: whole, in drips, or cut (rule S19: 200 with truncated chunked JSON). */
@@ -88,9 +135,7 @@ stream_read(void *cls, uint64_t pos, char *buf, size_t max)
     if (left == 0)
         return s->cut ? MHD_CONTENT_READER_END_WITH_ERROR : MHD_CONTENT_READER_END_OF_STREAM;
     if (s->drip_ms > 0) {
-        for (int64_t ms = s->drip_ms; ms > 0 && !stopping; ms -= 50)
-            sleep_ms(ms < 50 ? ms : 50);
-        if (stopping)
+        if (!wait_ms(s->drip_ms))
             return MHD_CONTENT_READER_END_WITH_ERROR;
         max = max < s->drip_bytes ? max : s->drip_bytes;
     }
@@ -113,55 +158,43 @@ gzip_stored(struct buf *b)
 {
     struct buf o = {0};
     buf_add(&o, "\x1f\x8b\x08\0\0\0\0\0\0\xff", 10);
-    uint32_t crc = 0xffffffffu;
+    uint32_t sum[2] = {0xffffffffu, (uint32_t) b->len}; /* CRC, length */
     for (size_t i = 0; i < b->len; i++) {
-        crc ^= (unsigned char) b->p[i];
+        sum[0] ^= (unsigned char) b->p[i];
         for (int k = 0; k < 8; k++)
-            crc = (crc >> 1) ^ (0xedb88320u & (0u - (crc & 1)));
+            sum[0] = (sum[0] >> 1) ^ (0xedb88320u & (0u - (sum[0] & 1)));
     }
-    crc = ~crc;
-    size_t at = 0;
+    sum[0] = ~sum[0];
+    size_t at = 0, n;
     do {
-        size_t n = b->len - at < 65535 ? b->len - at : 65535;
+        n = b->len - at < 65535 ? b->len - at : 65535;
         unsigned char h[5] = {at + n == b->len, (unsigned char) n, (unsigned char) (n >> 8),
                               (unsigned char) ~n, (unsigned char) (~n >> 8)};
         buf_add(&o, h, 5);
         buf_add(&o, b->p + at, n);
         at += n;
     } while (at < b->len);
-    for (int k = 0; k < 8; k++) {
-        unsigned char c = (unsigned char) ((k < 4 ? crc : (uint32_t) b->len) >> (8 * (k % 4)));
-        buf_add(&o, &c, 1);
-    }
+    buf_add(&o, sum, sizeof sum); /* little-endian, as this machine */
     buf_free(b);
     *b = o;
 }
 
-static int
-client_socket(struct req *r)
+/* No bytes at all. Returning MHD_NO closes; a reset is made by disconnecting the socket, which sends RST at once. A
+ * connection that dies so before its first byte is what makes libcurl send a request again on its own. */
+static enum MHD_Result
+end_badly(struct req *r, int how)
 {
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
-    return i == NULL ? -1 : i->connect_fd;
-}
-
-/* No bytes at all. Returning MHD_NO closes; a reset is made by disconnecting the socket, which sends RST at
- * once. A connection that dies so before its first byte is what makes libcurl send a request again on its
- * own. */
-static enum MHD_Result
-end_badly(struct req *r, enum ending how)
-{
-    int fd = client_socket(r);
+    struct pollfd p = {.fd = i == NULL ? -1 : i->connect_fd, .events = POLLRDHUP};
     r->status = 0;
-    if (how == END_RESET && fd >= 0) {
+    if (how == END_RESET) {
         struct sockaddr none = {.sa_family = AF_UNSPEC};
-        (void) connect(fd, &none, sizeof none);
-    } else if (how == END_CLOSE && fd >= 0)
-        (void) shutdown(fd, SHUT_RDWR);
-    else if (how == END_HANG) {
-        struct pollfd p = {.fd = fd, .events = POLLRDHUP};
+        (void) connect(p.fd, &none, sizeof none);
+    } else if (how == END_CLOSE)
+        (void) shutdown(p.fd, SHUT_RDWR);
+    else
         for (int ms = 0; ms < HANG_MAX_MS && !stopping && poll(&p, 1, 20) == 0; ms += 20)
             ;
-    }
     return MHD_NO;
 }
 
@@ -169,36 +202,38 @@ static struct MHD_Response *
 make_response(struct req *r)
 {
     const struct act *a = r->act;
+    struct buf b = {0};
     if (a->pad > 0) {
-        char *space = xalloc((size_t) a->pad + 1);
-        memset(space, ' ', (size_t) a->pad);
-        struct buf o = {0};
-        buf_add(&o, space, (size_t) a->pad);
-        buf_add(&o, r->out.p != NULL ? r->out.p : "", r->out.len);
-        free(space);
+        char *space = talloc((size_t) a->pad);
+        buf_add(&b, memset(space, ' ', (size_t) a->pad), (size_t) a->pad);
+        buf_add(&b, r->out.p, r->out.len);
         buf_free(&r->out);
-        r->out = o;
-    }
-    if (a->truncate_ok >= 0 && (size_t) a->truncate_ok < r->out.len)
-        r->out.len = (size_t) a->truncate_ok;
+    } else
+        b = r->out;
+    r->out = (struct buf){0};
+    if (a->truncate_ok >= 0 && (size_t) a->truncate_ok < b.len)
+        b.len = (size_t) a->truncate_ok;
     if (a->gzip)
-        gzip_stored(&r->out);
+        gzip_stored(&b);
     bool cut = a->truncate >= 0;
-    if (cut && (size_t) a->truncate < r->out.len)
-        r->out.len = (size_t) a->truncate;
+    if (cut && (size_t) a->truncate < b.len)
+        b.len = (size_t) a->truncate;
     /* Lists of more than a few kB are chunked: keycloak-verified.md section 3 */
-    if (cut || a->drip_ms > 0 || (r->chunked && r->out.len > CHUNKED_FROM)) {
+    if (cut || a->drip_ms > 0 || (r->chunked && b.len > CHUNKED_FROM)) {
         struct stream *s = xalloc(sizeof *s);
-        *s = (struct stream){r->out.p, r->out.len, a->drip_ms, (size_t) a->drip_bytes, cut};
-        r->out = (struct buf){0};
+        *s = (struct stream){b.p, b.len, a->drip_ms, (size_t) a->drip_bytes, cut};
         return MHD_create_response_from_callback(MHD_SIZE_UNKNOWN, 256 << 10, stream_read, s, stream_free);
     }
-    static char empty[1];
-    struct buf b = r->out;
-    r->out = (struct buf){0};
     if (b.p == NULL)
-        return MHD_create_response_from_buffer(0, empty, MHD_RESPMEM_PERSISTENT);
+        buf_s(&b, "");
     return MHD_create_response_from_buffer(b.len, b.p, MHD_RESPMEM_MUST_FREE);
+}
+
+static void
+header(struct MHD_Response *m, const char *name, const char *value)
+{
+    if (value != NULL && value[0] != '\0')
+        (void) MHD_add_response_header(m, name, value);
 }
 
 static enum MHD_Result
@@ -208,69 +243,55 @@ send_answer(struct req *r)
     struct MHD_Response *m = make_response(r);
     if (m == NULL)
         return MHD_NO;
-    const char *type = a->content_type != NULL ? a->content_type : r->ctype;
-    if (type != NULL && type[0] != '\0')
-        (void) MHD_add_response_header(m, "Content-Type", type);
-    if (a->gzip)
-        (void) MHD_add_response_header(m, "Content-Encoding", "gzip");
-    const char *wait = a->retry_after != NULL ? a->retry_after : r->retry_after;
-    if (wait != NULL)
-        (void) MHD_add_response_header(m, "Retry-After", wait);
-    if (r->side == SIDE_KC && r->status == 200)
-        (void) MHD_add_response_header(m, "Cache-Control", "no-cache");
-    if (r->org_id != NULL)
-        (void) MHD_add_response_header(m, "X-Databricks-Org-Id", r->org_id);
-    if (r->side == SIDE_DBX && rule("41")) { /* rule 41; databricks-api.md section 3.8 */
-        char *id = xfmt("00000000-0000-4000-8000-%012lld", (long long) rec_number(r->rec));
-        (void) MHD_add_response_header(m, "x-databricks-request-id", id);
-        free(id);
+    header(m, "Content-Type", a->content_type != NULL ? a->content_type : r->ctype);
+    header(m, "Content-Encoding", a->gzip ? "gzip" : NULL);
+    header(m, "Retry-After", a->retry_after != NULL ? a->retry_after : r->retry_after);
+    header(m, "Cache-Control", r->side == SIDE_KC && r->status == 200 ? "no-cache" : NULL);
+    header(m, "X-Databricks-Org-Id", r->org_id);
+    if (r->side == SIDE_DBX && rule("41")) /* databricks-api.md section 3.8 */
+        header(m, "x-databricks-request-id",
+               tf("00000000-0000-4000-8000-%l", 100000000000 + rec_number(r->rec)));
+    if (a->headers != NULL) {
+        json_object_object_foreach(a->headers, name, value)
+        {
+            header(m, name, json_object_get_string(value));
+        }
     }
-    for (int i = 0; i < a->nheaders; i++)
-        (void) MHD_add_response_header(m, a->header[i], a->value[i]);
     enum MHD_Result ok = MHD_queue_response(r->conn, (unsigned) r->status, m);
     MHD_destroy_response(m);
     return ok;
 }
 
 static void
-work(struct req *r)
+hook(const struct req *r, bool first)
 {
-    if (r->side == SIDE_KC)
-        kc_answer(r);
-    else
-        dbx_answer(r);
+    if (r->act->hook != NULL && r->act->hook_first == first)
+        (void) edit_apply(json_parse(r->act->hook));
 }
 
 /* The order: record, wait, hook, work, spoil, hook, send. */
 static enum MHD_Result
 serve(struct req *r)
 {
-    const char *q = strchr(r->uri, '?');
-    r->path = q == NULL ? xdup(r->uri) : xsub(r->uri, (size_t) (q - r->uri));
-    r->query = xdup(q == NULL ? "" : q + 1);
-    if (strncmp(r->path, "/_sim/", 6) == 0) {
+    size_t path = strcspn(r->uri, "?");
+    r->path = tsub(r->uri, path);
+    r->query = tsub(r->uri + path, strlen(r->uri) - path);
+    r->query += r->query[0] == '?';
+    buf_s(&r->body, "");
+    if (begins(r->path, "/_sim/")) {
         control_answer(r);
         return send_answer(r);
     }
     rec_begin(r);
-    r->act = fault_match(r);
-    const struct act *a = r->act;
+    const struct act *a = r->act = fault_match(r);
     sleep_ms(knobs.latency_ms);
-    for (int64_t ms = a->delay_ms; ms > 0 && !stopping; ms -= 50)
-        sleep_ms(ms < 50 ? ms : 50);
-    if (a->hook != NULL && a->hook_first)
-        (void) edit_apply(a->hook, rec_number(r->rec), NULL);
-    bool spoiled = a->status != 0 || a->ending != END_SEND;
-    if (!spoiled || a->apply)
-        work(r);
-    if (a->status != 0) {
-        r->out.len = 0;
-        r->status = a->status;
-        buf_s(&r->out, a->body != NULL ? a->body : "");
-        r->ctype = "application/json";
-    }
-    if (a->hook != NULL && !a->hook_first)
-        (void) edit_apply(a->hook, rec_number(r->rec), NULL);
+    (void) wait_ms(a->delay_ms);
+    hook(r, true);
+    if ((a->status == 0 && a->ending == END_SEND) || a->apply)
+        r->side == SIDE_KC ? kc_answer(r) : dbx_answer(r);
+    if (a->status != 0)
+        answer(r, a->status, "application/json", "%s", a->body != NULL ? a->body : "");
+    hook(r, false);
     return a->ending != END_SEND ? end_badly(r, a->ending) : send_answer(r);
 }
 
@@ -278,8 +299,9 @@ static void *
 on_uri(void *cls, const char *uri, struct MHD_Connection *conn)
 {
     struct req *r = xalloc(sizeof *r);
+    pool_use(&r->pool);
     r->side = (enum side)(intptr_t) cls;
-    r->uri = xdup(uri);
+    r->uri = tsub(uri, strlen(uri));
     r->conn = conn;
     r->act = &fault_none;
     r->kind = "other";
@@ -290,47 +312,36 @@ static enum MHD_Result
 on_request(void *cls, struct MHD_Connection *conn, const char *url, const char *method, const char *version,
            const char *data, size_t *size, void **con_cls)
 {
-    (void) cls;
-    (void) url;
-    (void) version;
+    (void) cls, (void) url, (void) version;
     struct req *r = *con_cls;
+    pool_use(&r->pool);
     r->conn = conn;
     r->method = method;
     if (!r->started) {
         r->started = true;
         return MHD_YES;
     }
-    if (*size > 0) {
-        if (r->body.len + *size > BODY_MAX)
-            return MHD_NO;
-        buf_add(&r->body, data, *size);
-        *size = 0;
-        return MHD_YES;
-    }
-    return serve(r);
+    if (*size == 0)
+        return serve(r);
+    if (r->body.len + *size > BODY_MAX)
+        return MHD_NO;
+    buf_add(&r->body, data, *size);
+    *size = 0;
+    return MHD_YES;
 }
 
 static void
 on_done(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_RequestTerminationCode code)
 {
-    (void) cls;
-    (void) conn;
-    (void) code;
+    (void) cls, (void) conn, (void) code;
     struct req *r = *con_cls;
     if (r == NULL)
         return;
     if (r->rec != NULL)
         rec_end(r);
-    for (int i = 0; i < r->nseg; i++) {
-        free(r->raw[i]);
-        free(r->seg[i]);
-    }
-    free(r->uri);
-    free(r->path);
-    free(r->query);
-    free(r->retry_after);
     buf_free(&r->body);
     buf_free(&r->out);
+    pool_free(&r->pool);
     free(r);
     *con_cls = NULL;
 }
@@ -339,8 +350,7 @@ on_done(void *cls, struct MHD_Connection *conn, void **con_cls, enum MHD_Request
 static size_t
 keep_escapes(void *cls, struct MHD_Connection *conn, char *s)
 {
-    (void) cls;
-    (void) conn;
+    (void) cls, (void) conn;
     return strlen(s);
 }
 
@@ -351,18 +361,12 @@ http_start(enum side side, int port, const char *cert_key)
     a.sin_addr.s_addr = htonl(INADDR_LOOPBACK);
     unsigned flags = MHD_USE_INTERNAL_POLLING_THREAD | MHD_USE_THREAD_PER_CONNECTION | MHD_USE_POLL;
     struct MHD_OptionItem tls[3] = {{MHD_OPTION_END, 0, NULL}};
-    char *cert = NULL, *key = NULL;
     if (cert_key != NULL) {
-        const char *colon = strchr(cert_key, ':');
-        char *path = colon == NULL ? NULL : xsub(cert_key, (size_t) (colon - cert_key));
-        size_t n = 0;
-        cert = path == NULL ? NULL : read_file(path, &n);
-        key = colon == NULL ? NULL : read_file(colon + 1, &n);
-        free(path);
+        size_t n = strcspn(cert_key, ":");
+        char *cert = read_file(tsub(cert_key, n)),
+             *key = cert_key[n] == '\0' ? NULL : read_file(cert_key + n + 1);
         if (cert == NULL || key == NULL) {
             fprintf(stderr, "keybricks-sim: cannot read CERT:KEY %s\n", cert_key);
-            free(cert);
-            free(key);
             return NULL;
         }
         flags |= MHD_USE_TLS;
@@ -370,14 +374,11 @@ http_start(enum side side, int port, const char *cert_key)
         tls[1] = (struct MHD_OptionItem){MHD_OPTION_HTTPS_MEM_KEY, 0, key};
         tls[2] = (struct MHD_OptionItem){MHD_OPTION_END, 0, NULL};
     }
-    struct MHD_Daemon *d = MHD_start_daemon(
-        flags, (uint16_t) port, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, &a,
-        MHD_OPTION_URI_LOG_CALLBACK, on_uri, (void *) (intptr_t) side, MHD_OPTION_UNESCAPE_CALLBACK,
-        keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED, on_done, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT,
-        (size_t) 256 << 10, MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
-    free(cert); /* libmicrohttpd reads both while it starts */
-    free(key);
-    return d;
+    return MHD_start_daemon(flags, (uint16_t) port, NULL, NULL, on_request, NULL, MHD_OPTION_SOCK_ADDR, &a,
+                            MHD_OPTION_URI_LOG_CALLBACK, on_uri, (void *) (intptr_t) side,
+                            MHD_OPTION_UNESCAPE_CALLBACK, keep_escapes, NULL, MHD_OPTION_NOTIFY_COMPLETED,
+                            on_done, NULL, MHD_OPTION_CONNECTION_MEMORY_LIMIT, (size_t) 256 << 10,
+                            MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
 int
@@ -391,11 +392,4 @@ void
 http_abort_waits(void)
 {
     stopping = true;
-}
-
-void
-http_stop(struct MHD_Daemon *d)
-{
-    if (d != NULL)
-        MHD_stop_daemon(d);
 }

@@ -1,17 +1,13 @@
-/* tests/sim/jwt.c: JSON Web Tokens: ours are signed with a key that lives as long as this process; see kc.h.
- */
+/* tests/sim/jwt.c: JSON Web Tokens, ours signed with a key that lives as long as this process, and what comes in the
+ * Authorization header; see kc.h. */
 #include "tests/sim/kc.h"
 
-#include "tests/sim/control.h"
-
 #include <openssl/bio.h>
-#include <openssl/core_names.h>
 #include <openssl/ecdsa.h>
 #include <openssl/evp.h>
 #include <openssl/hmac.h>
 #include <openssl/pem.h>
 #include <openssl/rand.h>
-#include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -25,69 +21,61 @@ make_key(void)
         abort();
 }
 
-static char *
+static const char *
 mac(const char *text, size_t n)
 {
     unsigned char out[EVP_MAX_MD_SIZE];
     unsigned len = 0;
     pthread_once(&key_once, make_key);
     HMAC(EVP_sha256(), key, sizeof key, (const unsigned char *) text, n, out, &len);
-    return b64_encode(out, len, true);
+    return b64url(out, len);
 }
 
-char *
+const char *
 jwt_sign(const char *payload)
 {
-    static const char head[] = "{\"alg\":\"HS256\",\"typ\":\"JWT\",\"kid\":\"keybricks-sim\"}";
-    char *h = b64_encode(head, sizeof head - 1, true), *p = b64_encode(payload, strlen(payload), true);
-    char *text = xfmt("%s.%s", h, p);
-    char *sig = mac(text, strlen(text));
-    char *token = xfmt("%s.%s", text, sig);
-    free(h), free(p), free(text), free(sig);
-    return token;
+    const char *head = tf("{'alg':'HS256','typ':'JWT','kid':'keybricks-sim'}");
+    const char *text = tf("%s.%s", b64url(head, strlen(head)), b64url(payload, strlen(payload)));
+    return tf("%s.%s", text, mac(text, strlen(text)));
 }
 
+/* The second and third part, or false. */
 static bool
-parts(const char *token, size_t *head, size_t *payload)
+parts(const char *token, const char **payload, const char **sig)
 {
     const char *a = strchr(token, '.'), *b = a == NULL ? NULL : strchr(a + 1, '.');
     if (b == NULL || strchr(b + 1, '.') != NULL)
         return false;
-    *head = (size_t) (a - token);
-    *payload = (size_t) (b - a - 1);
+    *payload = a + 1;
+    *sig = b + 1;
     return true;
 }
 
-char *
+json_object *
 jwt_payload(const char *token)
 {
-    size_t h, p, n;
-    return parts(token, &h, &p) ? (char *) b64_decode(token + h + 1, p, &n) : NULL;
+    const char *p = NULL, *sig = NULL;
+    int n = 0;
+    const char *text = parts(token, &p, &sig) ? b64_decode(p, (size_t) (sig - 1 - p), &n) : NULL;
+    return text == NULL ? NULL : json_parse(text);
 }
 
 bool
 jwt_ours(const char *token)
 {
-    size_t h, p;
-    if (!parts(token, &h, &p))
-        return false;
-    char *sig = mac(token, h + 1 + p);
-    bool same = strcmp(sig, token + h + p + 2) == 0;
-    free(sig);
-    return same;
+    const char *p = NULL, *sig = NULL;
+    return parts(token, &p, &sig) && strcmp(mac(token, (size_t) (sig - 1 - token)), sig) == 0;
 }
 
 /* ES256 signatures are r||s (RFC 7518 3.4); OpenSSL wants DER. */
 static unsigned char *
-to_der(const unsigned char *sig, size_t n, size_t *len)
+to_der(const unsigned char *sig, int n, int *len)
 {
     ECDSA_SIG *s = ECDSA_SIG_new();
     unsigned char *der = NULL;
-    BIGNUM *a = BN_bin2bn(sig, (int) n / 2, NULL), *b = BN_bin2bn(sig + n / 2, (int) n / 2, NULL);
-    if (s != NULL && a != NULL && b != NULL && ECDSA_SIG_set0(s, a, b) == 1) {
-        int k = i2d_ECDSA_SIG(s, &der);
-        *len = k < 0 ? 0 : (size_t) k;
-    }
+    BIGNUM *a = BN_bin2bn(sig, n / 2, NULL), *b = BN_bin2bn(sig + n / 2, n / 2, NULL);
+    if (s != NULL && a != NULL && b != NULL && ECDSA_SIG_set0(s, a, b) == 1)
+        *len = i2d_ECDSA_SIG(s, &der);
     ECDSA_SIG_free(s);
     return der;
 }
@@ -95,14 +83,14 @@ to_der(const unsigned char *sig, size_t n, size_t *len)
 bool
 jwt_signed_by(const char *token, const char *pubkey)
 {
-    size_t h, p, n = 0, hn = 0;
-    if (!parts(token, &h, &p))
+    const char *p = NULL, *third = NULL;
+    int n = 0;
+    if (!parts(token, &p, &third))
         return false;
-    char *head = (char *) b64_decode(token, h, &hn);
+    const char *head = b64_decode(token, (size_t) (p - 1 - token), &n);
     bool ec = head != NULL && strstr(head, "\"ES256\"") != NULL,
          rsa = head != NULL && strstr(head, "\"RS256\"") != NULL;
-    free(head);
-    unsigned char *sig = b64_decode(token + h + p + 2, strlen(token + h + p + 2), &n);
+    unsigned char *sig = (unsigned char *) b64_decode(third, strlen(third), &n);
     BIO *bio = BIO_new_mem_buf(pubkey, -1);
     EVP_PKEY *pk = bio == NULL ? NULL : PEM_read_bio_PUBKEY(bio, NULL, NULL, NULL);
     EVP_MD_CTX *ctx = EVP_MD_CTX_new();
@@ -110,13 +98,35 @@ jwt_signed_by(const char *token, const char *pubkey)
     if (sig != NULL && pk != NULL && ctx != NULL && (ec || rsa) &&
         EVP_PKEY_get_base_id(pk) == (ec ? EVP_PKEY_EC : EVP_PKEY_RSA)) {
         unsigned char *der = ec ? to_der(sig, n, &n) : NULL;
-        ok = EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pk) == 1 &&
-             EVP_DigestVerify(ctx, ec ? der : sig, n, (const unsigned char *) token, h + 1 + p) == 1;
+        ok = n > 0 && EVP_DigestVerifyInit(ctx, NULL, EVP_sha256(), NULL, pk) == 1 &&
+             EVP_DigestVerify(ctx, ec ? der : sig, (size_t) n, (const unsigned char *) token,
+                              (size_t) (third - 1 - token)) == 1;
         OPENSSL_free(der);
     }
     EVP_MD_CTX_free(ctx);
     EVP_PKEY_free(pk);
     BIO_free(bio);
-    free(sig);
     return ok;
+}
+
+const char *
+bearer(struct req *r)
+{
+    const char *h = req_header(r, "Authorization");
+    return begins(h, "Bearer ") ? h + 7 : NULL;
+}
+
+bool
+basic_auth(struct req *r, const char **id, const char **secret)
+{
+    const char *h = req_header(r, "Authorization");
+    int n = 0;
+    if (!begins(h, "Basic "))
+        return true;
+    const char *pair = b64_decode(h + 6, strlen(h + 6), &n), *colon = pair == NULL ? NULL : strchr(pair, ':');
+    if (colon == NULL)
+        return false;
+    *id = pct_decode(pair, (size_t) (colon - pair), true);
+    *secret = pct_decode(colon + 1, strlen(colon + 1), true);
+    return *id != NULL && *secret != NULL;
 }

@@ -1,7 +1,5 @@
-/* tests/sim/kc.c: the Keycloak half: paths, rights, and the helpers for lists; see kc.h. */
+/* tests/sim/kc.c: the Keycloak half: paths, rights, and the rows of every list; see kc.h. */
 #include "tests/sim/kc.h"
-
-#include "tests/sim/control.h"
 
 #include <stdlib.h>
 #include <string.h>
@@ -10,26 +8,11 @@ void
 kc_error(struct req *r, int status, const char *message)
 {
     const char *accept = req_header(r, "Accept");
-    if (accept != NULL && strstr(accept, "text/html") != NULL) { /* keycloak-verified.md section 3 */
+    if (accept != NULL && strstr(accept, "text/html") != NULL) /* keycloak-verified.md section 3 */
         answer(r, status, "text/html;charset=UTF-8",
                "<!DOCTYPE html><html><body><h1>We are sorry...</h1><p>%s</p></body></html>", message);
-        return;
-    }
-    answer(r, status, "application/json", "{\"error\":\"%s\"}", message);
-}
-
-void
-kc_forbidden(struct req *r)
-{
-    kc_error(r, 403, "HTTP 403 Forbidden");
-}
-
-void
-kc_one(struct req *r, int index, row_fn row, const struct shape *shape)
-{
-    row(&r->out, index, shape);
-    r->status = 200;
-    r->ctype = KC_JSON;
+    else
+        answer(r, status, "application/json", "{'error':%q}", message);
 }
 
 void
@@ -41,232 +24,439 @@ kc_not_found(struct req *r)
 bool
 kc_flag(const struct req *r, const char *name, bool def)
 {
-    char *v = query_get(r->query, name);
-    bool on = v == NULL || v[0] == '\0' ? def : strcmp(v, "true") == 0;
-    free(v);
-    return on;
+    const char *v = query_get(r->query, name);
+    return v == NULL || v[0] == '\0' ? def : strcmp(v, "true") == 0;
 }
+
+unsigned
+kc_brief(const struct req *r, bool def)
+{
+    return kc_flag(r, "briefRepresentation", def) ? BRIEF : 0;
+}
+
+/* ---- lists ---- */
 
 /* -1 absent, -2 not a 32-bit integer, else 0 with *out. Rule S7. */
 static int
 int_param(const struct req *r, const char *name, int *out)
 {
-    char *v = query_get(r->query, name);
-    if (v == NULL || v[0] == '\0') {
-        free(v);
+    const char *v = query_get(r->query, name);
+    if (v == NULL || v[0] == '\0')
         return -1;
-    }
     char *end = NULL;
     long n = strtol(v, &end, 10);
-    bool bad = *end != '\0' || v[0] == ' ' || n > 2147483647L || n < -2147483648L;
-    free(v);
+    if (*end != '\0' || v[0] == ' ' || n > INT32_MAX || n < INT32_MIN)
+        return rule("S7") ? -2 : -1;
     *out = (int) n;
-    return bad ? -2 : 0;
+    return 0;
 }
 
 void
-kc_list(struct req *r, const int *v, int n, int def, bool lone, row_fn row, const struct shape *shape)
+kc_list(struct req *r, const struct list *v, int def, bool lone, const struct shape *shape)
 {
-    int first = 0;
-    def = rule("S6") ? def : -1;
-    int max = def;
+    int first = 0, max = def = rule("S6") ? def : -1;
     int hf = int_param(r, "first", &first), hm = int_param(r, "max", &max);
-    if ((hf == -2 || hm == -2) && rule("S7")) {
+    if (hf == -2 || hm == -2) {
         kc_not_found(r); /* a conversion failure is a 404: keycloak-verified.md section 1 */
         return;
     }
-    if (hf != 0)
-        first = 0;
-    if (hm != 0)
-        max = def;
     if (!lone && (hf != 0 || hm != 0)) {
         first = 0;
         max = -1;
     }
-    const struct act *a = r->act;
-    first = first < 0 ? 0 : first;
-    if (a->repeat_page && max > 0)
-        first = first > max ? first - max : 0;
-    int from = first < n ? first : n;
-    int to = max < 0 || max > n - from ? n : from + max;
-    if (a->empty_list)
-        to = from;
-    int hole = from + (to - from) / 2; /* S10: rows that vanish after the page was cut */
-    bool some = false;
-    buf_lit(&r->out, "[");
-    for (int i = from; i < to; i++) {
-        if (i >= hole && i < hole + a->drop_rows)
-            continue;
-        if (some)
-            buf_lit(&r->out, ",");
-        some = true;
-        row(&r->out, v[i], shape);
+    struct page p = page_cut(r, v->n, first, max);
+    buf_s(&r->out, "[");
+    for (int i = p.from; i < p.to; i++)
+        if (page_shows(r, &p, i)) {
+            buf_sep(&r->out);
+            kc_row(&r->out, v->v[i], shape);
+        }
+    for (int i = p.from; i < p.again; i++) { /* S11: a second provider tells them again */
+        buf_sep(&r->out);
+        kc_row(&r->out, v->v[i], shape);
     }
-    for (int i = from; i < to && i < from + a->dup_rows; i++) { /* S11: a second provider tells them again */
-        buf_lit(&r->out, ",");
-        row(&r->out, v[i], shape);
-    }
-    buf_lit(&r->out, "]");
+    buf_s(&r->out, "]");
     r->status = 200;
     r->ctype = KC_JSON;
     r->chunked = true;
 }
 
 void
-kc_attrs(struct buf *b, const struct attrs *a)
+kc_one(struct req *r, const struct thing *x, unsigned flags)
 {
-    buf_lit(b, ",\"attributes\":{");
-    for (int i = 0; i < a->n; i++) {
-        if (i > 0)
-            buf_lit(b, ",");
-        buf_json(b, a->v[i].name);
-        buf_lit(b, ":[");
-        for (int k = 0; k < a->v[i].n; k++) {
-            if (k > 0)
-                buf_lit(b, ",");
-            buf_json(b, a->v[i].val[k]);
-        }
-        buf_lit(b, "]");
-    }
-    buf_lit(b, "}");
+    kc_row(&r->out, x, &(struct shape){.flags = flags, .place = PLACE_SINGLE});
+    r->status = 200;
+    r->ctype = KC_JSON;
 }
 
-void
-kc_role_row(struct buf *b, int role, const struct shape *shape)
+/* ---- rows ---- */
+
+static void
+attributes(struct buf *b, json_object *attrs, const char *only)
 {
-    const struct role *x = &W.roles[role];
-    buf_lit(b, "{\"id\":");
-    buf_json(b, x->id);
-    buf_key(b, "name", x->name);
-    if (x->desc != NULL)
-        buf_key(b, "description", x->desc);
-    buf_f(b, ",\"composite\":%s,\"clientRole\":%s", x->comps.n > 0 ? "true" : "false",
-          x->client >= 0 ? "true" : "false");
-    buf_key(b, "containerId", x->client >= 0 ? W.clients[x->client].id : W.realm);
-    if (!shape->brief)
-        buf_lit(b, ",\"attributes\":{}");
-    buf_lit(b, "}");
+    buf_s(b, ",\"attributes\":{");
+    if (attrs != NULL) {
+        json_object_object_foreach(attrs, key, val)
+        {
+            if (only != NULL && strcmp(key, only) != 0)
+                continue;
+            buf_sep(b);
+            buf_f(b, "%q:[", key);
+            for (size_t i = 0; i < json_len(val); i++)
+                buf_f(b, i > 0 ? ",%q" : "%q", json_str(json_at(val, i)));
+            buf_s(b, "]");
+        }
+    }
+    buf_s(b, "}");
 }
 
 static void
-group_roles(struct buf *b, const struct group *g, bool clients)
+role_row(struct buf *b, const struct thing *x, const struct shape *shape)
 {
-    bool some = false;
-    buf_lit(b, ",\"realmRoles\":[");
-    for (int i = 0; i < g->roles.n; i++)
-        if (W.roles[g->roles.v[i]].client < 0) {
-            if (some)
-                buf_lit(b, ",");
-            some = true;
-            buf_json(b, W.roles[g->roles.v[i]].name);
+    buf_f(b, "{'id':%q,'name':%q", x->id, x->name);
+    buf_opt(b, "description", x->desc);
+    buf_f(b, ",'composite':%b,'clientRole':%b,'containerId':%q%s}", x->roles.n > 0, x->up != NULL,
+          x->up != NULL ? x->up->id : W.realm, (shape->flags & BRIEF) != 0 ? "" : ",\"attributes\":{}");
+}
+
+static void
+role_names(struct buf *b, const struct list *roles, const struct thing *client)
+{
+    buf_s(b, "[");
+    for (int i = 0; i < roles->n; i++)
+        if (roles->v[i]->up == client) {
+            buf_sep(b);
+            buf_f(b, "%q", roles->v[i]->name);
         }
-    buf_lit(b, "]");
+    buf_s(b, "]");
+}
+
+static void
+group_roles(struct buf *b, const struct thing *g, bool clients)
+{
+    buf_s(b, ",\"realmRoles\":");
+    role_names(b, &g->roles, NULL);
     if (!clients)
         return;
-    buf_lit(b, ",\"clientRoles\":{");
-    some = false;
-    for (int c = 0; c < W.nclients; c++) {
-        bool open = false;
+    buf_s(b, ",\"clientRoles\":{");
+    for (int c = 0; c < W.all[CLIENT].n; c++) {
+        bool any = false;
         for (int i = 0; i < g->roles.n; i++)
-            if (W.roles[g->roles.v[i]].client == c) {
-                buf_s(b, open ? "," : some ? "," : "");
-                if (!open) {
-                    buf_json(b, W.clients[c].cid);
-                    buf_lit(b, ":[");
-                }
-                open = some = true;
-                buf_json(b, W.roles[g->roles.v[i]].name);
-            }
-        if (open)
-            buf_lit(b, "]");
+            any = any || g->roles.v[i]->up == W.all[CLIENT].v[c];
+        if (!any)
+            continue;
+        buf_sep(b);
+        buf_f(b, "%q:", W.all[CLIENT].v[c]->name);
+        role_names(b, &g->roles, W.all[CLIENT].v[c]);
     }
-    buf_lit(b, "}");
+    buf_s(b, "}");
 }
 
 static void
-group_head(struct buf *b, const struct group *g)
+group_row(struct buf *b, const struct thing *g, const struct shape *shape)
 {
-    buf_lit(b, "{\"id\":");
-    buf_json(b, g->id);
-    buf_key(b, "name", g->name);
-    buf_key(b, "path", g->path);
-    if (g->parent >= 0) /* absent on the top level: keycloak-verified.md section 1 */
-        buf_key(b, "parentId", W.groups[g->parent].id);
+    buf_f(b, "{'id':%q,'name':%q,'path':%q", g->id, g->name, group_path(g));
+    buf_opt(b, "parentId",
+            g->up == NULL ? NULL : g->up->id); /* absent on the top level: keycloak-verified.md section 1 */
+    if ((shape->flags & SUB_COUNT) != 0)
+        buf_f(b, ",'subGroupCount':%d", g->groups.n);
+    buf_s(b, ",\"subGroups\":[");
+    for (int i = 0; i < g->groups.n && (shape->flags & TREE) != 0; i++)
+        if (shape->only == NULL || list_has(shape->only, g->groups.v[i])) {
+            buf_sep(b);
+            group_row(b, g->groups.v[i], shape);
+        }
+    buf_s(b, "]");
+    if ((shape->flags & BRIEF) == 0) {
+        attributes(b, g->attrs, NULL);
+        group_roles(b, g, (shape->flags & CLIENTS) != 0);
+    }
+    buf_f(b, (shape->flags & PLAIN) != 0 ? "}"
+                                         : ",'access':{'view':true,'viewMembers':true,'manageMembers':false,"
+                                           "'manage':false,'manageMembership':false}}");
 }
 
-void
-kc_group_row(struct buf *b, int group, const struct shape *shape)
+/* S17: absent values are left out; a stranger's key on every sixteenth row. Source: keycloak-verified.md section 1 */
+static void
+user_row(struct buf *b, const struct thing *u, const struct shape *shape)
 {
-    const struct group *g = &W.groups[group];
-    group_head(b, g);
-    if (shape->sub_count && !shape->nested)
-        buf_f(b, ",\"subGroupCount\":%d", g->kids.n);
-    buf_lit(b, ",\"subGroups\":[");
-    for (int i = 0; i < g->kids.n && shape->nested; i++) {
-        buf_s(b, i > 0 ? "," : "");
-        kc_group_row(b, g->kids.v[i], shape);
-    }
-    buf_lit(b, "]");
-    if (!shape->brief) {
-        kc_attrs(b, &g->attrs);
-        group_roles(b, g, shape->clients);
-    }
-    buf_lit(b, ",\"access\":{\"view\":true,\"viewMembers\":true,\"manageMembers\":false,\"manage\":false,"
-               "\"manageMembership\":false}}");
-}
-
-void
-kc_group_plain_row(struct buf *b, int group, const struct shape *shape)
-{
-    const struct group *g = &W.groups[group];
-    group_head(b, g);
-    buf_lit(b, ",\"subGroups\":[]");
-    if (!shape->brief) {
-        kc_attrs(b, &g->attrs);
-        group_roles(b, g, shape->clients);
-    }
-    buf_lit(b, "}");
-}
-
-/* S17: absent values are left out; a stranger's key on every sixteenth row. Source: keycloak-verified.md
- * section 1 */
-void
-kc_user_row(struct buf *b, int user, const struct shape *shape)
-{
-    const struct user *u = &W.users[user];
-    buf_lit(b, "{\"id\":");
-    buf_json(b, u->id);
-    buf_key(b, "username", u->name);
-    if (u->first != NULL)
-        buf_key(b, "firstName", u->first);
-    if (u->last != NULL)
-        buf_key(b, "lastName", u->last);
-    if (u->email != NULL)
-        buf_key(b, "email", u->email);
-    buf_s(b, u->verified ? ",\"emailVerified\":true" : ",\"emailVerified\":false");
-    bool shut = u->locked && shape->place <= knobs.lockout_shows && shape->place != PLACE_NONE; /* S16 */
-    buf_s(b, directory_enabled(user) && !shut ? ",\"enabled\":true" : ",\"enabled\":false");
-    buf_f(b, ",\"createdTimestamp\":%lld", (long long) u->created_ms);
-    if (u->fedlink != NULL) {
-        buf_key(b, "federationLink", u->fedlink);
-        buf_key(b, "origin", u->fedlink);
-    }
-    if (!shape->brief) {
-        buf_lit(b,
-                ",\"totp\":false,\"disableableCredentialTypes\":[],\"requiredActions\":[],\"notBefore\":0");
-        if (u->attrs.n > 0)
-            kc_attrs(b, &u->attrs);
-    } else if (attr_get(&u->attrs, "disabledReason") != NULL) {
+    bool shut =
+        u->locked && shape->place != PLACE_NONE && (int) shape->place <= knobs.lockout_shows; /* S16 */
+    buf_f(b, "{'id':%q,'username':%q", u->id, u->name);
+    buf_opt(b, "firstName", u->first);
+    buf_opt(b, "lastName", u->last);
+    buf_opt(b, "email", u->email);
+    buf_f(b, ",'emailVerified':%b,'enabled':%b,'createdTimestamp':%l", u->verified,
+          directory_enabled(u) && !shut, u->created_ms);
+    buf_opt(b, "federationLink", u->fedlink);
+    buf_opt(b, "origin", u->fedlink);
+    if ((shape->flags & BRIEF) == 0) {
+        buf_f(b, ",'totp':false,'disableableCredentialTypes':[],'requiredActions':[],'notBefore':0");
+        if (u->attrs != NULL)
+            attributes(b, u->attrs, NULL);
+    } else if (json_get(u->attrs, "disabledReason") != NULL)
         /* the one attribute that brief rows keep: asked of 26.7.4 by tests/e2e/test_facts.py */
-        struct attr reason = *attr_get(&u->attrs, "disabledReason");
-        struct attrs only = {.v = &reason, .n = 1, .cap = 1};
-        kc_attrs(b, &only);
+        attributes(b, u->attrs, "disabledReason");
+    if ((shape->flags & ACCESS) != 0 && shape->place != PLACE_SINGLE)
+        buf_f(b, ",'access':{'manage':false}");
+    else if ((shape->flags & ACCESS) != 0)
+        buf_f(b, ",'federatedIdentities':[],'access':{'view':true,'manage':false,'mapRoles':false,"
+                 "'manageGroupMembership':false,'impersonate':false}");
+    buf_f(b, knobs.extra_keys && u->number % 16 == 0 ? ",'simFuture':{'x':[1,null,']}']}}" : "}");
+}
+
+/* Rows carry the secret, as seen by anyone with view-clients: keycloak-verified.md section 5 */
+static void
+client_row(struct buf *b, const struct thing *c)
+{
+    buf_f(b,
+          "{'id':%q,'clientId':%q,'enabled':true,'clientAuthenticatorType':'client-secret','publicClient':%b,"
+          "'serviceAccountsEnabled':%b,'protocol':'openid-connect'",
+          c->id, c->name, c->up == NULL, c->up != NULL);
+    if (c->up != NULL)
+        buf_f(b, ",'secret':%q",
+              same(c->name, W.kc_client) ? W.kc_secret
+              : c->secret                ? c->secret
+                                         : "sim-client-secret");
+    buf_f(b, ",'attributes':{}}");
+}
+
+void
+kc_row(struct buf *b, const struct thing *x, const struct shape *shape)
+{
+    if (x->kind == ROLE)
+        role_row(b, x, shape);
+    else if (x->kind == GROUP)
+        group_row(b, x, shape);
+    else if (x->kind == USER)
+        user_row(b, x, shape);
+    else
+        client_row(b, x);
+}
+
+/* ---- what needs no file of its own ---- */
+
+static void
+one_role(struct req *r, struct target *t)
+{
+    kc_one(r, t->role, 0);
+}
+
+static void
+one_group(struct req *r, struct target *t)
+{
+    /* without view-clients the client part is silently missing here: keycloak-verified.md section 5 */
+    kc_one(r, t->group, SUB_COUNT | ((t->perm & P_VIEW_CLIENTS) != 0 ? CLIENTS : 0));
+}
+
+static void
+one_user(struct req *r, struct target *t)
+{
+    kc_one(r, t->user, ACCESS);
+}
+
+static void
+one_client(struct req *r, struct target *t)
+{
+    kc_one(r, t->client, 0);
+}
+
+static void
+empty_list(struct req *r, struct target *t)
+{
+    (void) t;
+    answer(r, 200, KC_JSON, "[]");
+}
+
+static void
+group_mappings(struct req *r, struct target *t)
+{
+    struct list v = {0};
+    for (int i = 0; i < t->group->roles.n; i++)
+        if (t->group->roles.v[i]->up == NULL)
+            list_pass(&v, t->group->roles.v[i]);
+    kc_list(r, &v, -1, true, &(struct shape){.flags = BRIEF});
+}
+
+static void
+default_groups(struct req *r, struct target *t)
+{
+    (void) t;
+    kc_list(r, &W.default_groups, -1, true, &(struct shape){.flags = BRIEF | SUB_COUNT});
+}
+
+static void
+user_groups_count(struct req *r, struct target *t)
+{
+    answer(r, 200, KC_JSON, "{'count':%d}", directory_live_groups(t->user));
+}
+
+/* ---- paths ---- */
+
+/* R a role by name, I by id, G a group, U a user, C a client: what the segment there names. */
+static const struct route {
+    const char *pattern, *kind;
+    unsigned perm; /* 403 without one of these; 0: not asked */
+    void (*run)(struct req *r, struct target *t);
+    const char *arg;
+} routes[] = {
+    {"", "realm", ~0u, kc_realm, NULL},
+    {"roles", "roles", P_VIEW_REALM, kc_list_roles, NULL},
+    {"roles/R", "role", 0, one_role, NULL},
+    {"roles/R/users", "role_users", P_QUERY_USERS, kc_role_users, NULL},
+    {"roles/R/groups", "role_groups", P_QUERY_GROUPS, kc_role_groups, NULL},
+    {"roles/R/composites", "composites", 0, kc_composites, "all"},
+    {"roles/R/composites/realm", "composites", 0, kc_composites, "realm"},
+    {"roles-by-id/I", "role_by_id", 0, one_role, NULL},
+    {"roles-by-id/I/composites", "composites_by_id", 0, kc_composites, "all by id"},
+    {"roles-by-id/I/composites/realm", "composites_by_id", 0, kc_composites, "realm by id"},
+    {"groups", "groups", P_QUERY_GROUPS, kc_list_groups, NULL},
+    {"groups/count", "groups_count", P_QUERY_GROUPS, kc_count_groups, NULL},
+    {"groups/G", "group", 0, one_group, NULL},
+    {"groups/G/children", "children", 0, kc_children, NULL},
+    {"groups/G/members", "members", 0, kc_members, NULL},
+    {"groups/G/role-mappings/realm", "group_roles", 0, group_mappings, NULL},
+    {"group-by-path/**", "group_by_path", 0, kc_group_by_path, NULL},
+    {"users", "users", P_QUERY_USERS, kc_list_users, NULL},
+    {"users/count", "users_count", P_QUERY_USERS, kc_list_users, "count"},
+    {"users/U", "user", 0, one_user, NULL},
+    {"users/U/groups", "user_groups", 0, kc_user_groups, NULL},
+    {"users/U/groups/count", "user_groups_count", 0, user_groups_count, NULL},
+    {"users/U/credentials", "credentials", 0, empty_list, NULL},
+    {"users/U/federated-identity", "user", 0, empty_list, NULL},
+    {"users/U/role-mappings/realm", "user_roles", 0, kc_mapped_roles, NULL},
+    {"users/U/role-mappings/realm/composite", "user_effective", 0, kc_mapped_roles, "composite"},
+    {"users/U/role-mappings/clients/C", "user_roles", 0, kc_mapped_roles, NULL},
+    {"users/U/role-mappings/clients/C/composite", "user_effective", 0, kc_mapped_roles, "composite"},
+    {"clients", "clients", P_QUERY_CLIENTS, kc_list_clients, NULL},
+    {"clients/C", "client", 0, one_client, NULL},
+    {"clients/C/roles", "client_roles", 0, kc_list_roles, NULL},
+    {"clients/C/roles/R", "role", 0, one_role, NULL},
+    {"clients/C/roles/R/users", "role_users", P_QUERY_USERS, kc_role_users, NULL},
+    {"clients/C/roles/R/groups", "role_groups", P_QUERY_GROUPS, kc_role_groups, NULL},
+    {"clients/C/roles/R/composites", "composites", 0, kc_composites, "all"},
+    {"clients/C/roles/R/composites/realm", "composites", 0, kc_composites, "realm"},
+    {"clients/C/service-account-user", "service_account_user", 0, kc_service_account, NULL},
+    {"clients/C/client-secret", "client_secret", 0, kc_client_secret, NULL},
+    {"clients/C/client-secret/rotated", "client_secret", 0, kc_rotated_secret, NULL},
+    {"components", "components", P_VIEW_REALM, kc_components, NULL},
+    {"admin-events", "admin_events", P_VIEW_EVENTS, kc_admin_events, NULL},
+    {"events/config", "events_config", P_VIEW_EVENTS, kc_events_config, NULL},
+    {"default-groups", "default_groups", P_VIEW_REALM, default_groups, NULL},
+};
+
+/* Who may know that it exists, who may see it, and what is said when it does not: keycloak-verified.md sections 3, 5 */
+static bool
+allowed(struct req *r, const struct target *t, unsigned ask, unsigned see, const struct thing *x,
+        const char *missing)
+{
+    bool gone = x == NULL && (t->perm & ask) != 0;
+    if (gone)
+        kc_error(r, 404, missing);
+    else if (x == NULL || (t->perm & see) == 0)
+        kc_error(r, 403, "HTTP 403 Forbidden");
+    return x != NULL && (t->perm & see) != 0;
+}
+
+static bool
+user_there(struct req *r, const struct thing *u) /* S26 */
+{
+    if ((directory_knows(u) || u->cached) && !(directory_down(u) && strcmp(r->kind, "credentials") == 0))
+        return true;
+    oauth_error(r, 500, "unknown_error", "For more on this error consult the server log.");
+    return false;
+}
+
+/* Finds what the capital `letter` of a route stands for; false: answered. */
+static bool
+resolve(struct req *r, struct target *t, char letter, const char *name)
+{
+    if (letter == 'R') {
+        unsigned see = t->client == NULL ? P_VIEW_REALM : P_VIEW_CLIENTS;
+        t->role = role_find(t->client, name);
+        return allowed(r, t, see, see, t->role, "Could not find role");
     }
-    if (shape->access)
-        buf_lit(b, ",\"access\":{\"manage\":false}");
-    if (knobs.extra_keys && user % 16 == 0)
-        buf_lit(b, ",\"simFuture\":{\"x\":[1,null,\"]}\"]}");
-    buf_lit(b, "}");
+    if (letter == 'I') {
+        t->role = thing_by_id(ROLE, name);
+        return allowed(r, t, P_VIEW_REALM | P_VIEW_CLIENTS,
+                       t->role == NULL || t->role->up == NULL ? P_VIEW_REALM : P_VIEW_CLIENTS, t->role,
+                       "Could not find role with id");
+    }
+    if (letter == 'G') { /* 404 before 403 */
+        t->group = thing_by_id(GROUP, name);
+        struct target any = {.perm = t->perm | (t->group == NULL ? ~0u : 0)};
+        return allowed(r, &any, ~0u, P_VIEW_USERS, t->group, "Could not find group by id");
+    }
+    if (letter == 'U') {
+        t->user = thing_by_id(USER, name);
+        return allowed(r, t, P_QUERY_USERS, P_VIEW_USERS, t->user, "User not found") &&
+               user_there(r, t->user);
+    }
+    t->client = thing_by_id(CLIENT, name);
+    return allowed(r, t, P_QUERY_CLIENTS, P_VIEW_CLIENTS, t->client,
+                   t->user != NULL ? "Client not found" : "Could not find client");
+}
+
+static void
+admin_path(struct req *r, int at)
+{
+    struct target t = {.perm = W.permissions};
+    const struct route *route = routes, *end = routes + COUNT(routes);
+    if (!kc_token_valid(r)) {
+        kc_error(r, 401, "HTTP 401 Unauthorized");
+        return;
+    }
+    if (at >= r->nseg || strcmp(r->seg[at], W.realm) != 0) {
+        kc_error(r, 404, "Realm not found.");
+        return;
+    }
+    while (route < end && !req_fits(r, at + 1, route->pattern))
+        route++;
+    if (route == end || !req_is(r, "GET")) { /* a wrong method is 404, not 405 */
+        kc_not_found(r);
+        return;
+    }
+    r->kind = route->kind;
+    t.arg = route->arg;
+    for (const char *p = route->pattern; *p != '\0'; at += *p++ == '/')
+        if (*p >= 'A' && *p <= 'Z' && !resolve(r, &t, *p, r->seg[at + 1]))
+            return;
+    if (route->perm != 0 && (t.perm & route->perm) == 0)
+        kc_error(r, 403, "HTTP 403 Forbidden");
+    else
+        route->run(r, &t);
+}
+
+static void
+discovery(struct req *r)
+{
+    const char *iss = kc_issuer(r);
+    r->kind = "discovery";
+    answer(r, 200, KC_JSON,
+           "{'issuer':'%s','token_endpoint':'%s/protocol/openid-connect/token','introspection_endpoint':"
+           "'%s/protocol/openid-connect/token/introspect','jwks_uri':'%s/protocol/openid-connect/certs',"
+           "'grant_types_supported':['client_credentials'],'token_endpoint_auth_methods_supported':"
+           "['private_key_jwt','client_secret_basic','client_secret_post','tls_client_auth'],"
+           "'mtls_endpoint_aliases':{'token_endpoint':'%s/protocol/openid-connect/token'}}",
+           iss, iss, iss, iss, iss);
+}
+
+static void
+public_path(struct req *r)
+{
+    if (r->nseg < 2 || strcmp(r->seg[1], W.realm) != 0)
+        kc_error(r, 404, "Realm does not exist");
+    else if (req_fits(r, 2, ".well-known/openid-configuration") ||
+             req_fits(r, 2, ".well-known/oauth-authorization-server"))
+        discovery(r);
+    else if (req_fits(r, 2, "protocol/openid-connect/token"))
+        kc_token(r);
+    else if (req_fits(r, 2, "protocol/openid-connect/token/introspect")) {
+        /* neither the token's own client nor another is in aud, so it is never active: keycloak-verified.md section 4 */
+        r->kind = "introspect";
+        answer(r, 200, "application/json", "{'active':false}");
+    } else
+        kc_not_found(r);
 }
 
 /* S18. Source: keycloak-verified.md section 3. False: answered. */
@@ -277,103 +467,19 @@ path_ok(struct req *r)
     for (const char *p = r->path; *p != '\0'; p++)
         escape = escape || (*p == '%' && strspn(p + 1, "0123456789abcdefABCDEF") < 2);
     for (const char *p = r->path; !escape && (p = strchr(p, '/')) != NULL; p++) {
-        size_t n = strcspn(p + 1, "/");
-        char *seg = pct_decode(p + 1, n, false);
+        const char *seg = pct_decode(p + 1, strcspn(p + 1, "/"), false);
         dots = dots || seg == NULL || strcmp(seg, ".") == 0 || strcmp(seg, "..") == 0 || p[1] == '/';
-        free(seg);
     }
-    const char *name = semicolon ? "invalidCharacter" : "missingNormalization";
-    const char *text =
-        semicolon ? "Request path contains invalid character ';'" : "Request path not normalized";
     dots = dots && knobs.kc_version >= VERSION(26, 4, 4);
-    if (!rule("S18"))
+    if (!rule("S18") || (!semicolon && !dots && !escape))
         return true;
-    if (semicolon || dots)
-        answer(r, 400, "application/json", "{\"error\":\"%s\",\"error_description\":\"%s\"}", name, text);
-    else if (escape)
-        answer(r, 400, "", "%s", "");
-    return !semicolon && !dots && !escape;
-}
-
-static void
-discovery(struct req *r)
-{
-    char *iss = kc_issuer(r);
-    r->kind = "discovery";
-    answer(r, 200, KC_JSON,
-           "{\"issuer\":\"%s\",\"token_endpoint\":\"%s/protocol/openid-connect/"
-           "token\",\"introspection_endpoint\":\"%s/protocol/openid-connect/token/introspect\","
-           "\"jwks_uri\":\"%s/protocol/openid-connect/"
-           "certs\",\"grant_types_supported\":[\"client_credentials\"],"
-           "\"token_endpoint_auth_methods_supported\":[\"private_key_jwt\",\"client_secret_basic\",\"client_"
-           "secret_post\",\"tls_client_auth\"],"
-           "\"mtls_endpoint_aliases\":{\"token_endpoint\":\"%s/protocol/openid-connect/token\"}}",
-           iss, iss, iss, iss, iss);
-    free(iss);
-}
-
-static void
-public_path(struct req *r, int at)
-{
-    int left = r->nseg - at;
-    if (left < 2 || strcmp(r->seg[at + 1], W.realm) != 0)
-        kc_error(r, 404, "Realm does not exist");
-    else if (left == 4 && req_seg(r, at + 2, ".well-known") &&
-             (req_seg(r, at + 3, "openid-configuration") || req_seg(r, at + 3, "oauth-authorization-server")))
-        discovery(r);
-    else if (left == 5 && req_seg(r, at + 2, "protocol") && req_seg(r, at + 3, "openid-connect") &&
-             req_seg(r, at + 4, "token"))
-        kc_token(r);
-    else if (left == 6 && req_seg(r, at + 4, "token") && req_seg(r, at + 5, "introspect"))
-        kc_introspect(r);
+    if (semicolon)
+        oauth_error(r, 400, "invalidCharacter", "Request path contains invalid character ';'");
+    else if (dots)
+        oauth_error(r, 400, "missingNormalization", "Request path not normalized");
     else
-        kc_not_found(r);
-}
-
-static void
-admin_path(struct req *r, int at)
-{
-    if (!kc_token_valid(r)) {
-        kc_error(r, 401, "HTTP 401 Unauthorized");
-        return;
-    }
-    if (at >= r->nseg || strcmp(r->seg[at], W.realm) != 0) {
-        kc_error(r, 404, "Realm not found.");
-        return;
-    }
-    unsigned perm = W.permissions;
-    const char *family = at + 1 < r->nseg ? r->seg[at + 1] : "";
-    if (!req_is(r, "GET")) {
-        kc_not_found(r); /* a wrong method is 404, not 405 */
-        return;
-    }
-    if (family[0] == '\0')
-        kc_realm(r, perm);
-    else if (strcmp(family, "roles") == 0)
-        kc_roles(r, perm, -1, at + 1);
-    else if (strcmp(family, "roles-by-id") == 0)
-        kc_roles_by_id(r, perm, at + 1);
-    else if (strcmp(family, "groups") == 0)
-        kc_groups(r, perm, at + 1);
-    else if (strcmp(family, "group-by-path") == 0)
-        kc_group_by_path(r, perm, at + 1);
-    else if (strcmp(family, "users") == 0)
-        kc_users(r, perm, at + 1);
-    else if (strcmp(family, "clients") == 0)
-        kc_clients(r, perm, at + 1);
-    else if (strcmp(family, "components") == 0 && r->nseg == at + 2)
-        kc_components(r, perm);
-    else if (strcmp(family, "admin-events") == 0 && r->nseg == at + 2)
-        kc_admin_events(r, perm);
-    else if (strcmp(family, "events") == 0 && r->nseg == at + 3 && req_seg(r, at + 2, "config"))
-        kc_events_config(r, perm);
-    else if (strcmp(family, "default-groups") == 0 && r->nseg == at + 2) {
-        if ((perm & P_VIEW_REALM) == 0)
-            kc_forbidden(r);
-        else
-            kc_default_groups(r);
-    } else
-        kc_not_found(r);
+        answer(r, 400, NULL, "");
+    return false;
 }
 
 void
@@ -382,15 +488,13 @@ kc_answer(struct req *r)
     if (!path_ok(r))
         return;
     pthread_rwlock_rdlock(&world_lock);
-    size_t base = strlen(W.base);
-    if (strncmp(r->path, W.base, base) != 0 || !req_split(r, base))
+    if (!begins(r->path, W.base) || !req_split(r, strlen(W.base)))
         kc_not_found(r);
-    else if (req_seg(r, 0, "realms"))
-        public_path(r, 0);
-    else if (req_seg(r, 0, ".well-known") && req_seg(r, 1, "oauth-authorization-server") &&
-             req_seg(r, 2, "realms"))
-        req_seg(r, 3, W.realm) ? discovery(r) : kc_error(r, 404, "Realm does not exist");
-    else if (req_seg(r, 0, "admin") && req_seg(r, 1, "realms"))
+    else if (req_fits(r, 0, "realms/**"))
+        public_path(r);
+    else if (req_fits(r, 0, ".well-known/oauth-authorization-server/realms/*"))
+        strcmp(r->seg[3], W.realm) == 0 ? discovery(r) : kc_error(r, 404, "Realm does not exist");
+    else if (req_fits(r, 0, "admin/realms/**"))
         admin_path(r, 2);
     else
         kc_not_found(r);

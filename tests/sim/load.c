@@ -1,424 +1,426 @@
-/* tests/sim/load.c: a small world written by hand (--world FILE.json); README.md has the schema. Names of
- * fields are those of a realm export where one exists. */
-#include "tests/sim/company.h"
-
+/* tests/sim/load.c: a small world written by hand (--world FILE.json); README.md has the schema. Names of fields are
+ * those of a realm export where one exists. */
 #include "tests/sim/control.h"
+#include "tests/sim/fields.h"
 
-#include <stdlib.h>
 #include <string.h>
 
-struct load {
-    char *err;
+const char *problem;
+
+#define K(kind) (1u << (kind))
+#define TEXT(member) offsetof(struct thing, member), 0
+#define FLAG(member) 0, offsetof(struct thing, member)
+
+static const struct field {
+    const char *key;
+    unsigned kinds;
+    size_t text, flag; /* where in the thing; 0: not this */
+} table[] = {
+    {"email", K(USER), TEXT(email)},
+    {"firstName", K(USER), TEXT(first)},
+    {"lastName", K(USER), TEXT(last)},
+    {"federationLink", K(USER), TEXT(fedlink)},
+    {"enabled", K(USER), FLAG(enabled)},
+    {"emailVerified", K(USER), FLAG(verified)},
+    {"locked", K(USER), FLAG(locked)},
+    {"disabled_in_directory", K(USER), FLAG(off_there)},
+    {"description", K(ROLE), TEXT(desc)},
+    {"secret", K(CLIENT), TEXT(secret)},
+    {"displayName", K(DBX_USER), TEXT(display)},
+    {"applicationId", K(DBX_SP), TEXT(appid)},
+    {"externalId", K(DBX_USER) | K(DBX_SP) | K(DBX_GROUP), TEXT(ext)},
+    {"active", K(DBX_USER) | K(DBX_SP), FLAG(enabled)},
+    {"system", K(DBX_GROUP), FLAG(system)},
 };
 
-static size_t
-count(json_object *list)
+void *
+fail(const char *fmt, ...)
 {
-    return list == NULL ? 0 : json_object_array_length(list);
+    struct buf b = {0};
+    va_list ap;
+    va_start(ap, fmt);
+    buf_v(&b, fmt, ap);
+    va_end(ap);
+    problem = problem != NULL ? problem : tsub(b.p, b.len);
+    buf_free(&b);
+    return NULL;
 }
 
-static void
-fail(struct load *l, const char *what, const char *name)
+void
+fields_set(struct thing *x, json_object *o)
 {
-    if (l->err == NULL)
-        l->err = xfmt("%s '%s'", what, name != NULL ? name : "(none)");
+    json_object *v = NULL;
+    for (const struct field *f = table; f < table + COUNT(table); f++) {
+        if ((f->kinds & K(x->kind)) == 0 || !json_object_is_type(o, json_type_object) ||
+            !json_object_object_get_ex(o, f->key, &v))
+            continue;
+        if (f->text != 0)
+            *(const char **) ((char *) x + f->text) = keep(json_object_get_string(v));
+        else
+            *(bool *) ((char *) x + f->flag) = json_object_get_boolean(v);
+    }
+    json_object *attrs = x->kind >= DBX_USER ? NULL : json_sub(o, "attributes", json_type_object);
+    attrs = attrs != NULL || x->kind >= DBX_USER ? attrs : json_sub(o, "attribute", json_type_object);
+    if (attrs == NULL)
+        return;
+    json_object_object_foreach(attrs, key, value)
+    {
+        attr_set(x, key, value);
+    }
 }
 
-/* Unknown keys are refused: a typing error must not make another world. */
-static void
-known(struct load *l, json_object *o, const char *where, const char *keys)
+void
+fields_known(enum kind kind, json_object *o, const char *where, const char *more)
 {
     if (!json_object_is_type(o, json_type_object)) {
-        fail(l, "want an object for", where);
+        fail("want an object for '%s'", where);
         return;
     }
     json_object_object_foreach(o, key, v)
     {
         (void) v;
-        char *padded = xfmt(" %s ", key);
-        char *all = xfmt(" %s ", keys);
-        if (strstr(all, padded) == NULL) {
-            char *at = xfmt("%s.%s", where, key);
-            fail(l, "unknown key", at);
-            free(at);
-        }
-        free(padded);
-        free(all);
+        bool known = strstr(more, tf(" %s ", key)) != NULL;
+        for (const struct field *f = table; f < table + COUNT(table) && kind != KINDS; f++)
+            known = known || ((f->kinds & K(kind)) != 0 && strcmp(f->key, key) == 0);
+        if (!known)
+            fail("unknown key '%s.%s'", where, key);
     }
 }
 
-static void
-attributes(struct attrs *a, json_object *o)
+struct thing *
+need_client(const char *cid)
 {
-    if (o == NULL)
+    struct thing *c = client_find(cid);
+    return c != NULL ? c : fail("no client '%s'", cid != NULL ? cid : "(not given)");
+}
+
+struct thing *
+need_role(const char *cid, const char *name)
+{
+    const struct thing *client = cid == NULL ? NULL : need_client(cid);
+    struct thing *r = (cid != NULL && client == NULL) || name == NULL ? NULL : role_find(client, name);
+    return r != NULL ? r : fail("no role '%s'", name != NULL ? name : "(not given)");
+}
+
+struct thing *
+need_user(const char *name)
+{
+    struct thing *u = user_find(name);
+    return u != NULL ? u : fail("no user '%s'", name != NULL ? name : "(not given)");
+}
+
+struct thing *
+need_group(const char *path_or_id)
+{
+    struct thing *g = thing_by_id(GROUP, path_or_id);
+    g = g != NULL ? g : group_find(path_or_id);
+    return g != NULL ? g : fail("no group '%s'", path_or_id != NULL ? path_or_id : "(not given)");
+}
+
+struct thing *
+need_dbx(const char *name, const char *kinds, bool local)
+{
+    struct thing *x = NULL;
+    for (const char *k = kinds; name != NULL && x == NULL && *k != '\0'; k++) {
+        enum kind kind = *k == 'U' ? DBX_USER : *k == 'S' ? DBX_SP : DBX_GROUP;
+        x = dbx_find_name(kind, name, kind == DBX_GROUP && local);
+        x = x != NULL || kind != DBX_GROUP ? x : dbx_find_name(kind, name, !local);
+    }
+    return x != NULL ? x : fail("no principal or group '%s'", name != NULL ? name : "(not given)");
+}
+
+bool
+wants_local(json_object *o, bool def)
+{
+    const char *level = json_text(o, "level");
+    return level == NULL ? def : strcmp(level, "workspace") == 0;
+}
+
+struct thing *
+dbx_new(enum kind kind, json_object *o, const char *name, bool local)
+{
+    const char *appid = json_object_is_type(o, json_type_string) ? name : json_text(o, "applicationId");
+    name = name != NULL || kind != DBX_SP ? name : appid != NULL ? appid : "sp";
+    if (name == NULL)
+        return fail("a principal or group without a name");
+    struct thing *x = thing_new(kind, name, json_text(o, "id"), NULL, kind == DBX_GROUP && local);
+    x->display = x->name;
+    fields_set(x, o);
+    if (kind == DBX_SP)
+        x->appid = appid != NULL ? keep(appid) : rng_uuid(&W.rng);
+    return x;
+}
+
+void
+permissions_set(json_object *list)
+{
+    W.permissions = 0;
+    for (size_t i = 0; i < json_len(list); i++)
+        W.permissions |= permission_of(json_str(json_at(list, i)));
+}
+
+/* Calls fn with each role that {"portal": [names]} names. */
+static void
+each_client_role(json_object *clients, bool (*fn)(struct thing *role, struct thing *to), struct thing *to)
+{
+    if (clients == NULL)
         return;
-    json_object_object_foreach(o, key, v)
+    json_object_object_foreach(clients, cid, names)
     {
-        const char *val[32];
-        int n = 0;
-        for (size_t i = 0;
-             json_object_is_type(v, json_type_array) && i < json_object_array_length(v) && n < 32; i++)
-            val[n++] = json_object_get_string(json_object_array_get_idx(v, i));
-        if (n == 0 && v != NULL && !json_object_is_type(v, json_type_array))
-            val[n++] = json_object_get_string(v);
-        attr_set(a, key, val, n);
+        for (size_t i = 0; i < json_len(names); i++) {
+            struct thing *role = need_role(cid, json_str(json_at(names, i)));
+            if (role != NULL)
+                (void) fn(role, to);
+        }
     }
-}
-
-static int
-role_of(struct load *l, const char *cid, const char *name)
-{
-    int c = cid == NULL ? -1 : client_find(cid);
-    if (cid != NULL && c < 0) {
-        fail(l, "no client", cid);
-        return -1;
-    }
-    int r = role_find(c, name);
-    if (r < 0)
-        fail(l, "no role", name);
-    return r;
 }
 
 static void
-roles(struct load *l, int client, json_object *list)
+each_role(json_object *names, bool (*fn)(struct thing *role, struct thing *to), struct thing *to)
 {
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        if (json_object_is_type(o, json_type_string)) {
-            (void) role_new(client, json_object_get_string(o), NULL);
-            continue;
-        }
-        known(l, o, "roles", "name id description composites");
-        if (json_text(o, "name") == NULL) {
-            fail(l, "a role without", "name");
-            return;
-        }
-        int r = role_new(client, json_text(o, "name"), json_text(o, "id"));
-        str_set(&W.roles[r].desc, json_text(o, "description"));
+    for (size_t i = 0; i < json_len(names); i++) {
+        struct thing *role = need_role(NULL, json_str(json_at(names, i)));
+        if (role != NULL)
+            (void) fn(role, to);
+    }
+}
+
+static bool
+contain(struct thing *role, struct thing *in)
+{
+    if (!list_has(&in->roles, role))
+        list_add(&in->roles, role);
+    return true;
+}
+
+static void
+roles(struct thing *client, json_object *list)
+{
+    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
+        json_object *o = json_at(list, i);
+        bool plain = json_object_is_type(o, json_type_string);
+        const char *name = plain ? json_str(o) : json_text(o, "name");
+        if (!plain)
+            fields_known(ROLE, o, "roles", " name id composites ");
+        if (name == NULL)
+            fail("a role without a name");
+        else
+            fields_set(thing_new(ROLE, name, json_text(o, "id"), client, false), o);
     }
 }
 
 /* composites: {"realm": [names], "client": {"portal": [names]}} */
 static void
-composites(struct load *l, int client, json_object *list)
+composites(const struct thing *client, json_object *list)
 {
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        json_object *c =
-            json_object_is_type(o, json_type_object) ? json_sub(o, "composites", json_type_object) : NULL;
+    for (size_t i = 0; i < json_len(list); i++) {
+        json_object *c = json_sub(json_at(list, i), "composites", json_type_object);
         if (c == NULL)
             continue;
-        int r = role_find(client, json_text(o, "name"));
-        json_object *realm = json_sub(c, "realm", json_type_array),
-                    *clients = json_sub(c, "client", json_type_object);
-        for (size_t k = 0; k < count(realm); k++) {
-            int child = role_of(l, NULL, json_object_get_string(json_object_array_get_idx(realm, k)));
-            if (child >= 0)
-                comp_add(r, child);
-        }
-        if (clients == NULL)
-            continue;
-        json_object_object_foreach(clients, cid, names)
-        {
-            for (size_t k = 0; k < count(names); k++) {
-                int child = role_of(l, cid, json_object_get_string(json_object_array_get_idx(names, k)));
-                if (child >= 0)
-                    comp_add(r, child);
-            }
-        }
-    }
-}
-
-/* Grants "roles"/"realmRoles" and "clientRoles" to a user (kind 'U') or a group ('G'). */
-static void
-grants(struct load *l, json_object *o, char kind, int who)
-{
-    json_object *plain[2] = {json_sub(o, "roles", json_type_array),
-                             json_sub(o, "realmRoles", json_type_array)};
-    for (int p = 0; p < 2; p++)
-        for (size_t i = 0; i < count(plain[p]); i++) {
-            int r = role_of(l, NULL, json_object_get_string(json_object_array_get_idx(plain[p], i)));
-            if (r >= 0)
-                (void) (kind == 'U' ? user_grant(who, r) : group_grant(who, r));
-        }
-    json_object *clients = json_sub(o, "clientRoles", json_type_object);
-    if (clients == NULL)
-        return;
-    json_object_object_foreach(clients, cid, names)
-    {
-        for (size_t i = 0; i < count(names); i++) {
-            int r = role_of(l, cid, json_object_get_string(json_object_array_get_idx(names, i)));
-            if (r >= 0)
-                (void) (kind == 'U' ? user_grant(who, r) : group_grant(who, r));
-        }
+        struct thing *role = role_find(client, json_text(json_at(list, i), "name"));
+        each_role(json_get(c, "realm"), contain, role);
+        each_client_role(json_sub(c, "client", json_type_object), contain, role);
     }
 }
 
 static void
-groups(struct load *l, int parent, json_object *list)
+grants(json_object *o, struct thing *to)
 {
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        known(l, o, "groups", "name id attributes realmRoles roles clientRoles subGroups");
-        if (l->err != NULL || json_text(o, "name") == NULL) {
-            fail(l, "a group without", "name");
+    each_role(json_get(o, "roles"), grant, to);
+    each_role(json_get(o, "realmRoles"), grant, to);
+    each_client_role(json_sub(o, "clientRoles", json_type_object), grant, to);
+}
+
+static void
+groups(struct thing *parent, json_object *list)
+{
+    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
+        json_object *o = json_at(list, i);
+        fields_known(GROUP, o, "groups", " name id attributes realmRoles roles clientRoles subGroups ");
+        if (json_text(o, "name") == NULL) {
+            fail("a group without a name");
             return;
         }
-        int g = group_new(parent, json_text(o, "name"), json_text(o, "id"));
-        attributes(&W.groups[g].attrs, json_sub(o, "attributes", json_type_object));
-        grants(l, o, 'G', g);
-        groups(l, g, json_sub(o, "subGroups", json_type_array));
+        struct thing *g = thing_new(GROUP, json_text(o, "name"), json_text(o, "id"), parent, false);
+        fields_set(g, o);
+        grants(o, g);
+        groups(g, json_get(o, "subGroups"));
     }
 }
 
 static void
-users(struct load *l, json_object *list)
+users(json_object *list)
 {
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        known(l, o, "users",
-              "username id email firstName lastName enabled emailVerified attributes groups roles realmRoles "
-              "clientRoles federationLink default_role");
-        const char *name = l->err == NULL ? json_text(o, "username") : NULL;
-        if (name == NULL || (user_find(name) >= 0 && strncmp(name, "service-account-", 16) != 0)) {
-            fail(l, "user name missing or taken:", name);
+    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
+        json_object *o = json_at(list, i), *paths = json_get(o, "groups");
+        fields_known(USER, o, "users",
+                     " username id attributes groups roles realmRoles clientRoles default_role ");
+        const char *name = json_text(o, "username");
+        struct thing *u = user_find(name);
+        if (name == NULL || (u != NULL && !u->service)) {
+            fail("user name missing or taken: '%s'", name != NULL ? name : "");
             return;
         }
-        int u = user_find(name) >= 0 ? user_find(name) : user_new(name, json_text(o, "id"));
-        struct user *x = &W.users[u];
-        str_set(&x->email, json_text(o, "email"));
-        str_set(&x->first, json_text(o, "firstName"));
-        str_set(&x->last, json_text(o, "lastName"));
-        str_set(&x->fedlink, json_text(o, "federationLink"));
-        x->enabled = json_flag(o, "enabled", true);
-        x->verified = json_flag(o, "emailVerified", true);
-        attributes(&x->attrs, json_sub(o, "attributes", json_type_object));
+        u = u != NULL ? u : thing_new(USER, name, json_text(o, "id"), NULL, false);
+        u->verified = true;
+        fields_set(u, o);
         if (json_flag(o, "default_role", true))
-            user_grant(u, W.default_role);
-        grants(l, o, 'U', u);
-        json_object *paths = json_sub(o, "groups", json_type_array);
-        for (size_t k = 0; k < count(paths); k++) {
-            const char *path = json_object_get_string(json_object_array_get_idx(paths, k));
-            int g = map_get(&W.group_id, path); /* an id, where a path is ambiguous */
-            g = g >= 0 ? g : group_find(path);
-            if (g < 0)
-                fail(l, "no group", path);
+            grant(W.default_role, u);
+        grants(o, u);
+        for (size_t k = 0; k < json_len(paths); k++) {
+            struct thing *g = need_group(json_str(json_at(paths, k)));
+            if (g != NULL)
+                join(g, u);
+        }
+    }
+}
+
+static void
+make_account(struct thing *client)
+{
+    if (client->up == NULL)
+        client->up = thing_new(USER, tf("service-account-%s", client->name), NULL, NULL, false);
+}
+
+static void
+clients(json_object *list)
+{
+    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
+        json_object *o = json_at(list, i);
+        const char *cid = json_text(o, "clientId");
+        fields_known(CLIENT, o, "clients", " clientId id roles service_account ");
+        if (cid == NULL) {
+            fail("a client without clientId");
+            return;
+        }
+        struct thing *c = client_find(cid);
+        c = c != NULL ? c : thing_new(CLIENT, cid, json_text(o, "id"), NULL, false);
+        fields_set(c, o);
+        roles(c, json_get(o, "roles"));
+        if (json_flag(o, "service_account", false))
+            make_account(c);
+    }
+}
+
+static void
+texts(json_object *o, const char *const *keys, const char **const *at)
+{
+    for (size_t i = 0; i < 4; i++)
+        if (json_text(o, keys[i]) != NULL)
+            *at[i] = keep(json_text(o, keys[i]));
+}
+
+static void
+realm(json_object *o)
+{
+    static const char *const keys[] = {"name", "base_path", "client_id", "client_secret"};
+    const char **const at[] = {&W.realm, &W.base, &W.kc_client, &W.kc_secret};
+    fields_known(
+        KINDS, o, "realm",
+        " name base_path client_id client_secret permissions roles clients groups default_groups users "
+        "components ");
+    texts(o, keys, at);
+    if (json_get(o, "permissions") != NULL)
+        permissions_set(json_get(o, "permissions"));
+    json_object *rl = json_get(o, "roles"), *cl = json_get(o, "clients"), *cm = json_get(o, "components"),
+                *dg = json_get(o, "default_groups");
+    const char *def = tf("default-roles-%s", tlower(W.realm));
+    roles(NULL, rl);
+    W.default_role = role_find(NULL, def); /* the world may describe it, with an id and composites */
+    if (W.default_role == NULL)
+        W.default_role = thing_new(ROLE, def, NULL, NULL, false);
+    make_account(thing_new(CLIENT, W.kc_client, NULL, NULL, false));
+    grant(W.default_role, account());
+    clients(cl);
+    composites(NULL, rl);
+    for (size_t i = 0; i < json_len(cl) && problem == NULL; i++)
+        composites(client_find(json_text(json_at(cl, i), "clientId")), json_get(json_at(cl, i), "roles"));
+    groups(NULL, json_get(o, "groups"));
+    for (size_t i = 0; i < json_len(dg); i++) {
+        struct thing *g = need_group(json_str(json_at(dg, i)));
+        if (g != NULL)
+            list_add(&W.default_groups, g);
+    }
+    users(json_get(o, "users"));
+    for (size_t i = 0; i < json_len(cm); i++)
+        (void) thing_new(DIRECTORY, json_text(json_at(cm, i), "name"), json_text(json_at(cm, i), "id"), NULL,
+                         false);
+}
+
+static void
+principals(json_object *list, enum kind kind, bool local)
+{
+    static const char *const where[] = {"databricks.users", "databricks.service_principals",
+                                        "databricks.groups"};
+    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
+        json_object *o = json_at(list, i);
+        if (json_object_is_type(o, json_type_string))
+            (void) dbx_new(kind, o, json_str(o), local);
+        else {
+            fields_known(kind, o, where[kind - DBX_USER],
+                         " userName id displayName members level applicationId roles ");
+            (void) dbx_new(kind, o, json_text(o, kind == DBX_USER ? "userName" : "displayName"),
+                           wants_local(o, local));
+        }
+    }
+}
+
+/* Afterwards, since members may be groups that come later. A member is a name or {"id"}. */
+static void
+fill_groups(json_object *list, bool local)
+{
+    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
+        json_object *o = json_at(list, i), *members = json_get(o, "members");
+        struct thing *g = json_text(o, "id") != NULL
+                              ? thing_by_id(DBX_GROUP, json_text(o, "id"))
+                              : dbx_find_name(DBX_GROUP, json_text(o, "displayName"), wants_local(o, local));
+        for (size_t k = 0; k < json_len(members); k++) {
+            json_object *m = json_at(members, k);
+            const char *id = json_text(m, "id");
+            struct thing *x = id == NULL ? need_dbx(json_str(m), "USG", false) : NULL;
+            for (enum kind kind = DBX_USER; id != NULL && x == NULL && kind <= DBX_GROUP; kind++)
+                x = thing_by_id(kind, id);
+            if (x == NULL)
+                fail("no such member '%s'", json_str(m));
             else
-                user_join(u, g);
+                member_add(g, x, 0, "start");
         }
     }
 }
 
 static void
-clients(struct load *l, json_object *list)
+databricks(json_object *o)
 {
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        known(l, o, "clients", "clientId id roles service_account secret");
-        if (l->err != NULL || json_text(o, "clientId") == NULL) {
-            fail(l, "a client without", "clientId");
-            return;
-        }
-        int c = client_find(json_text(o, "clientId"));
-        c = c >= 0 ? c : client_new(json_text(o, "clientId"), json_text(o, "id"));
-        str_set(&W.clients[c].secret, json_text(o, "secret"));
-        roles(l, c, json_sub(o, "roles", json_type_array));
-        if (json_flag(o, "service_account", false) && W.clients[c].account < 0) {
-            char *name = xfmt("service-account-%s", json_text(o, "clientId"));
-            W.clients[c].account = user_new(name, NULL);
-            free(name);
-        }
-    }
-}
-
-static void
-realm(struct load *l, json_object *o)
-{
-    known(l, o, "realm",
-          "name base_path client_id client_secret permissions roles clients groups default_groups users "
-          "components");
-    if (l->err != NULL)
-        return;
-
-    const struct {
-        const char *key;
-        const char **at;
-    } t[] = {{"name", &W.realm},
-             {"base_path", &W.base},
-             {"client_id", &W.kc_client},
-             {"client_secret", &W.kc_secret}};
-
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-        if (json_text(o, t[i].key) != NULL)
-            *t[i].at = keep(json_text(o, t[i].key));
-    json_object *p = json_sub(o, "permissions", json_type_array);
-    if (p != NULL)
-        W.permissions = 0;
-    for (size_t i = 0; i < count(p); i++)
-        W.permissions |= permission_of(json_object_get_string(json_object_array_get_idx(p, i)));
-    char *low = lower(W.realm), *def = xfmt("default-roles-%s", low),
-         *sa = xfmt("service-account-%s", W.kc_client);
-    json_object *rl = json_sub(o, "roles", json_type_array), *cl = json_sub(o, "clients", json_type_array);
-    roles(l, -1, rl);
-    W.default_role = role_find(-1, def); /* the world may describe it, with an id and composites */
-    if (W.default_role < 0)
-        W.default_role = role_new(-1, def, NULL);
-    int c = client_new(W.kc_client, NULL);
-    W.clients[c].account = user_new(sa, NULL);
-    user_grant(W.clients[c].account, W.default_role);
-    free(low), free(def), free(sa);
-    clients(l, cl);
-    if (l->err != NULL)
-        return;
-    composites(l, -1, rl);
-    for (size_t i = 0; i < count(cl); i++) {
-        json_object *x = json_object_array_get_idx(cl, i);
-        composites(l, client_find(json_text(x, "clientId")), json_sub(x, "roles", json_type_array));
-    }
-    groups(l, -1, json_sub(o, "groups", json_type_array));
-    json_object *defaults = json_sub(o, "default_groups", json_type_array);
-    for (size_t i = 0; i < count(defaults); i++) {
-        int g = group_find(json_object_get_string(json_object_array_get_idx(defaults, i)));
-        if (g < 0)
-            fail(l, "no group", json_object_get_string(json_object_array_get_idx(defaults, i)));
-        else
-            ivec_push(&W.default_groups, g);
-    }
-    users(l, json_sub(o, "users", json_type_array));
-    json_object *k = json_sub(o, "components", json_type_array);
-    for (size_t i = 0; i < count(k); i++) {
-        const char *name = json_text(json_object_array_get_idx(k, i), "name");
-        attr_set(&W.components, json_text(json_object_array_get_idx(k, i), "id"), &name, 1);
-    }
-}
-
-static int
-member_of(json_object *m)
-{
-    if (json_object_is_type(m, json_type_object))
-        return map_get(&W.ent_id, json_text(m, "id"));
-    const char *name = json_object_get_string(m);
-    int e = ent_find('U', name, false);
-    e = e >= 0 ? e : ent_find('S', name, false);
-    e = e >= 0 ? e : ent_find('G', name, false);
-    return e >= 0 ? e : ent_find('G', name, true);
-}
-
-static void
-principals(struct load *l, json_object *list, char kind)
-{
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        bool plain = json_object_is_type(o, json_type_string);
-        if (!plain)
-            known(l, o, kind == 'U' ? "databricks.users" : "databricks.service_principals",
-                  "userName id displayName active externalId applicationId roles");
-        const char *name =
-            plain ? json_object_get_string(o) : json_text(o, kind == 'U' ? "userName" : "displayName");
-        if (l->err != NULL || (name == NULL && kind == 'U')) {
-            fail(l, "a principal without", "name");
-            return;
-        }
-        const char *app = plain ? name : json_text(o, "applicationId");
-        int e = ent_new(kind,
-                        name != NULL  ? name
-                        : app != NULL ? app
-                                      : "sp",
-                        plain ? NULL : json_text(o, "id"), false);
-        if (kind == 'U')
-            str_set(&W.ents[e].display,
-                    !plain && json_text(o, "displayName") != NULL ? json_text(o, "displayName") : name);
-        else
-            W.ents[e].appid = app != NULL ? xdup(app) : rng_uuid(&W.rng);
-        str_set(&W.ents[e].ext, plain ? NULL : json_text(o, "externalId"));
-        W.ents[e].active = plain || json_flag(o, "active", true);
-    }
-}
-
-static void
-target_groups(struct load *l, json_object *list, bool local)
-{
-    for (size_t i = 0; i < count(list); i++) {
-        json_object *o = json_object_array_get_idx(list, i);
-        known(l, o, "databricks.groups", "displayName id externalId members level system roles");
-        if (l->err != NULL || json_text(o, "displayName") == NULL) {
-            fail(l, "a group without", "displayName");
-            return;
-        }
-        bool lo = json_text(o, "level") != NULL ? strcmp(json_text(o, "level"), "workspace") == 0 : local;
-        int e = ent_new('G', json_text(o, "displayName"), json_text(o, "id"), lo);
-        str_set(&W.ents[e].ext, json_text(o, "externalId"));
-        W.ents[e].system = json_flag(o, "system", false);
-    }
-    for (size_t i = 0; i < count(list); i++) { /* members may be groups that come later */
-        json_object *o = json_object_array_get_idx(list, i),
-                    *members = json_sub(o, "members", json_type_array);
-        bool lo = json_text(o, "level") != NULL ? strcmp(json_text(o, "level"), "workspace") == 0 : local;
-        int g = json_text(o, "id") != NULL ? map_get(&W.ent_id, json_text(o, "id"))
-                                           : ent_find('G', json_text(o, "displayName"), lo);
-        for (size_t k = 0; k < count(members); k++) {
-            int m = member_of(json_object_array_get_idx(members, k));
-            if (m < 0)
-                fail(l, "no such member", json_object_get_string(json_object_array_get_idx(members, k)));
-            else
-                member_add(g, m, 0, "start");
-        }
-    }
-}
-
-static void
-databricks(struct load *l, json_object *o)
-{
-    known(l, o, "databricks",
-          "account_id client_id client_secret token users service_principals groups level system_groups");
-    if (l->err != NULL)
-        return;
-
-    const struct {
-        const char *key;
-        const char **at;
-    } t[] = {{"account_id", &W.account},
-             {"client_id", &W.dbx_client},
-             {"client_secret", &W.dbx_secret},
-             {"token", &W.pat}};
-
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
-        if (json_text(o, t[i].key) != NULL)
-            *t[i].at = keep(json_text(o, t[i].key));
-    bool local = json_text(o, "level") != NULL && strcmp(json_text(o, "level"), "workspace") == 0;
+    static const char *const keys[] = {"account_id", "client_id", "client_secret", "token"};
+    const char **const at[] = {&W.account, &W.dbx_client, &W.dbx_secret, &W.pat};
+    fields_known(
+        KINDS, o, "databricks",
+        " account_id client_id client_secret token users service_principals groups level system_groups ");
+    texts(o, keys, at);
+    bool local = wants_local(o, false);
     if (json_flag(o, "system_groups", true))
-        ent_make_system();
-    principals(l, json_sub(o, "users", json_type_array), 'U');
-    principals(l, json_sub(o, "service_principals", json_type_array), 'S');
-    if (ent_find('S', W.dbx_client, false) < 0)
-        ent_new_sp("keybricks", W.dbx_client);
-    target_groups(l, json_sub(o, "groups", json_type_array), local);
+        dbx_make_system();
+    principals(json_get(o, "users"), DBX_USER, false);
+    principals(json_get(o, "service_principals"), DBX_SP, false);
+    if (dbx_find_name(DBX_SP, W.dbx_client, false) == NULL)
+        dbx_sp_new("keybricks", W.dbx_client);
+    principals(json_get(o, "groups"), DBX_GROUP, local);
+    fill_groups(json_get(o, "groups"), local);
 }
 
-bool
-load_world(const char *json, char **rules, char **err)
+const char *
+world_load(json_object *o, const char **rules)
 {
-    struct load l = {0};
-    json_object *o = json_parse(json), *empty = json_object_new_object();
-    *rules = NULL;
-    if (o == NULL)
-        l.err = xdup("not a JSON document");
-    else {
-        json_object *re = json_sub(o, "realm", json_type_object),
-                    *db = json_sub(o, "databricks", json_type_object),
-                    *cfg = json_sub(o, "config", json_type_object);
-        known(&l, o, "world", "realm databricks config rules");
-        if (l.err == NULL)
-            realm(&l, re != NULL ? re : empty);
-        if (l.err == NULL)
-            databricks(&l, db != NULL ? db : empty);
-        if (l.err == NULL && cfg != NULL)
-            (void) knobs_set(cfg, &l.err);
-        *rules = xdup(json_text(o, "rules"));
-        world_settle();
-    }
-    json_object_put(o);
-    json_object_put(empty);
-    *err = l.err;
-    return l.err == NULL;
+    json_object *empty = json_parse("{}"), *re = json_get(o, "realm"), *db = json_get(o, "databricks");
+    problem = NULL;
+    fields_known(KINDS, o, "world", " realm databricks config rules ");
+    if (problem == NULL)
+        realm(re != NULL ? re : empty);
+    if (problem == NULL)
+        databricks(db != NULL ? db : empty);
+    if (problem == NULL && json_get(o, "config") != NULL)
+        problem = knobs_set(json_get(o, "config"));
+    *rules = json_text(o, "rules");
+    world_settle();
+    return problem;
 }

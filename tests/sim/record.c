@@ -4,75 +4,57 @@
 #include <pthread.h>
 #include <stdlib.h>
 #include <string.h>
-#include <strings.h>
 
 struct rec {
     int64_t n, nside, t_ms, ms;
-    enum side side;
-    char *method, *path, *query, *body, *headers;
+    struct buf head; /* JSON of what was sent, without its end */
     const char *kind;
     int status, inflight, fault;
-    bool done, forgotten; /* forgotten: nobody keeps it; cleared: the log was emptied while it was served */
-    bool cleared;
+    bool done, listed, cleared; /* cleared: the log was emptied while it was served */
 };
 
 struct count {
     const char *kind;
-    long n;
+    int64_t n;
 };
+
+static struct side_count {
+    int64_t next, reads, writes;
+    int inflight, peak, nkinds;
+    struct count kinds[64];
+} sides[2];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct rec **recs;
 static int nrecs, caprecs;
-static int64_t next, side_next[2], start_ms;
-static int inflight[2], peak[2];
-static struct count counts[2][64];
-static int ncounts[2];
-static long by_method[2][2]; /* reads, writes */
+static int64_t next, start_ms;
 static bool quiet;
 
 static void
 rec_free(struct rec *c)
 {
-    free(c->method);
-    free(c->path);
-    free(c->query);
-    free(c->body);
-    free(c->headers);
+    buf_free(&c->head);
     free(c);
 }
 
 /* Form bodies go to token endpoints: their secrets must not be seen in a log. */
-static char *
+static const char *
 redact(const struct req *r)
 {
     static const char *const secret[] = {
         "client_secret=", "client_assertion=", "subject_token=", "token=", "password="};
-    if (r->body.len == 0)
-        return xdup("");
+    const char *out = "";
     size_t n = strlen(r->path);
-    if ((n < 6 || strcmp(r->path + n - 6, "/token") != 0) && strstr(r->path, "/introspect") == NULL)
-        return xsub(r->body.p, r->body.len);
-    struct buf b = {0};
-    for (const char *p = r->body.p; *p != '\0';) {
-        size_t k = strcspn(p, "&");
-        bool hide = false;
-        for (size_t i = 0; i < sizeof secret / sizeof secret[0]; i++)
-            if (strncmp(p, secret[i], strlen(secret[i])) == 0) {
-                buf_s(&b, secret[i]);
-                hide = true;
-            }
-        if (hide)
-            buf_lit(&b, "REDACTED");
-        else
-            buf_add(&b, p, k);
-        p += k;
-        if (*p == '&') {
-            buf_lit(&b, "&");
-            p++;
-        }
+    if (strstr(r->path, "/introspect") == NULL && (n < 6 || strcmp(r->path + n - 6, "/token") != 0))
+        return r->body.p;
+    for (const char *p = r->body.p; *p != '\0'; p += strcspn(p, "&"), p += *p == '&') {
+        const char *shown = tsub(p, strcspn(p, "&"));
+        for (size_t i = 0; i < COUNT(secret); i++)
+            if (begins(shown, secret[i]))
+                shown = tf("%sREDACTED", secret[i]);
+        out = tf("%s%s%s", out, out[0] != '\0' ? "&" : "", shown);
     }
-    return b.p;
+    return out;
 }
 
 static enum MHD_Result
@@ -80,13 +62,10 @@ one_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *val
 {
     (void) kind;
     struct buf *b = cls;
-    buf_s(b, b->len == 0 ? "{" : ",");
-    char *l = lower(name);
-    buf_json(b, l);
-    buf_lit(b, ":");
+    const char *l = tlower(name);
     bool secret = strcmp(l, "authorization") == 0 || strcmp(l, "cookie") == 0;
-    buf_json(b, secret ? "present" : value != NULL ? value : "");
-    free(l);
+    buf_sep(b);
+    buf_f(b, "%q:%q", l, secret ? "present" : value != NULL ? value : "");
     return MHD_YES;
 }
 
@@ -94,29 +73,26 @@ void
 rec_begin(struct req *r)
 {
     struct rec *c = xalloc(sizeof *c);
-    c->side = r->side;
+    struct buf *b = &c->head;
     c->fault = -1;
     if (!quiet) {
-        struct buf h = {0};
-        (void) MHD_get_connection_values(r->conn, MHD_HEADER_KIND, one_header, &h);
-        buf_s(&h, h.len == 0 ? "{}" : "}");
-        c->headers = h.p;
-        c->method = xdup(r->method);
-        c->path = xdup(r->path);
-        c->query = xdup(r->query);
-        c->body = redact(r);
+        buf_f(b, "'side':%q,'method':%q,'path':%q,'query':%q,'body':%q,'user_agent':%q,'headers':{",
+              r->side == SIDE_KC ? "kc" : "dbx", r->method, r->path, r->query, redact(r),
+              req_header(r, "User-Agent"));
+        (void) MHD_get_connection_values(r->conn, MHD_HEADER_KIND, one_header, b);
+        buf_s(b, "}");
     }
     pthread_mutex_lock(&lock);
+    struct side_count *s = &sides[r->side];
     if (start_ms == 0)
         start_ms = clock_ms();
     c->n = ++next;
-    c->nside = ++side_next[r->side];
+    c->nside = ++s->next;
     c->t_ms = clock_ms() - start_ms;
-    c->inflight = ++inflight[r->side];
-    if (c->inflight > peak[r->side])
-        peak[r->side] = c->inflight;
-    c->forgotten = quiet;
-    if (!quiet) {
+    c->inflight = ++s->inflight;
+    s->peak = c->inflight > s->peak ? c->inflight : s->peak;
+    c->listed = !quiet;
+    if (c->listed) {
         recs = xgrow(recs, nrecs + 1, &caprecs, sizeof(struct rec *));
         recs[nrecs++] = c;
     }
@@ -125,21 +101,16 @@ rec_begin(struct req *r)
 }
 
 static void
-count(const struct req *r)
+count(struct side_count *s, const struct req *r)
 {
-    if (strcmp(r->method, "GET") == 0 || strcmp(r->kind, "token") == 0)
-        by_method[r->side][0]++;
-    else
-        by_method[r->side][1]++;
-    struct count *t = counts[r->side];
+    ++*(req_is(r, "GET") || strcmp(r->kind, "token") == 0 ? &s->reads : &s->writes);
     int i = 0;
-    while (i < ncounts[r->side] && strcmp(t[i].kind, r->kind) != 0)
+    while (i < s->nkinds && strcmp(s->kinds[i].kind, r->kind) != 0)
         i++;
-    if (i < 64) {
-        if (i == ncounts[r->side])
-            t[ncounts[r->side]++] = (struct count){.kind = r->kind};
-        t[i].n++;
-    }
+    if (i == s->nkinds && i < (int) COUNT(s->kinds))
+        s->kinds[s->nkinds++] = (struct count){r->kind, 0};
+    if (i < s->nkinds)
+        s->kinds[i].n++;
 }
 
 void
@@ -147,17 +118,17 @@ rec_end(struct req *r)
 {
     struct rec *c = r->rec;
     pthread_mutex_lock(&lock);
-    inflight[r->side]--;
+    sides[r->side].inflight--;
     c->status = r->status;
     c->kind = r->kind;
     c->fault = r->act->number;
     c->ms = clock_ms() - start_ms - c->t_ms;
     c->done = true;
     if (!c->cleared)
-        count(r);
-    bool forgotten = c->forgotten;
+        count(&sides[r->side], r);
+    bool listed = c->listed;
     pthread_mutex_unlock(&lock);
-    if (forgotten)
+    if (!listed)
         rec_free(c);
 }
 
@@ -177,38 +148,15 @@ void
 rec_dump(struct buf *out)
 {
     pthread_mutex_lock(&lock);
-    buf_lit(out, "[");
+    buf_s(out, "[");
     for (int i = 0; i < nrecs; i++) {
         const struct rec *c = recs[i];
-        buf_f(out, "%s{\"n\":%lld,\"side\":\"%s\"", i > 0 ? ",\n" : "", (long long) c->n,
-              c->side == SIDE_KC ? "kc" : "dbx");
-        buf_key(out, "method", c->method);
-        buf_key(out, "path", c->path);
-        buf_key(out, "query", c->query);
-        buf_key(out, "kind", c->kind);
-        buf_f(out, ",\"headers\":%s", c->headers);
-        buf_key(out, "body", c->body);
-        buf_f(out,
-              ",\"status\":%d,\"done\":%s,\"t_ms\":%lld,\"ms\":%lld,\"inflight\":%d,\"fault\":", c->status,
-              c->done ? "true" : "false", (long long) c->t_ms, (long long) c->ms, c->inflight);
-        if (c->fault < 0)
-            buf_lit(out, "null");
-        else
-            buf_f(out, "%d", c->fault);
-        const char *ua = strstr(c->headers, "\"user-agent\":");
-        buf_lit(out, ",\"user_agent\":");
-        if (ua == NULL)
-            buf_lit(out, "null");
-        else { /* the value is a JSON string already: up to its closing quote */
-            ua += 13;
-            size_t k = 1;
-            while (ua[k] != '"')
-                k += ua[k] == '\\' ? 2 : 1;
-            buf_add(out, ua, k + 1);
-        }
-        buf_lit(out, "}");
+        buf_sep(out);
+        buf_f(out, "\n{'n':%l,%s,'kind':%q,'status':%d,'done':%b,'t_ms':%l,'ms':%l,'inflight':%d,'fault':%s}",
+              c->n, c->head.p, c->kind, c->status, c->done, c->t_ms, c->ms, c->inflight,
+              c->fault < 0 ? "null" : tf("%d", c->fault));
     }
-    buf_lit(out, "]\n");
+    buf_s(out, "]\n");
     pthread_mutex_unlock(&lock);
 }
 
@@ -216,18 +164,19 @@ void
 rec_stats(struct buf *out)
 {
     pthread_mutex_lock(&lock);
-    for (int s = 0; s < 2; s++) {
-        long total = by_method[s][0] + by_method[s][1];
-        buf_f(
-            out,
-            "%s\"%s\":{\"requests\":%ld,\"reads\":%ld,\"writes\":%ld,\"inflight\":%d,\"peak\":%d,\"kinds\":{",
-            s == 0 ? "{" : ",", s == SIDE_KC ? "kc" : "dbx", total, by_method[s][0], by_method[s][1],
-            inflight[s], peak[s]);
-        for (int i = 0; i < ncounts[s]; i++)
-            buf_f(out, "%s\"%s\":%ld", i > 0 ? "," : "", counts[s][i].kind, counts[s][i].n);
-        buf_lit(out, "}}");
+    buf_s(out, "{");
+    for (int k = 0; k < 2; k++) {
+        const struct side_count *s = &sides[k];
+        buf_sep(out);
+        buf_f(out, "%q:{'requests':%l,'reads':%l,'writes':%l,'inflight':%d,'peak':%d,'kinds':{",
+              k == SIDE_KC ? "kc" : "dbx", s->reads + s->writes, s->reads, s->writes, s->inflight, s->peak);
+        for (int i = 0; i < s->nkinds; i++) {
+            buf_sep(out);
+            buf_f(out, "%q:%l", s->kinds[i].kind, s->kinds[i].n);
+        }
+        buf_s(out, "}}");
     }
-    buf_lit(out, "}\n");
+    buf_s(out, "}\n");
     pthread_mutex_unlock(&lock);
 }
 
@@ -235,22 +184,18 @@ void
 rec_clear(void)
 {
     pthread_mutex_lock(&lock);
-    for (int i = 0; i < nrecs; i++) {
+    for (int i = 0; i < nrecs; i++)
         if (recs[i]->done)
             rec_free(recs[i]);
-        else
-            recs[i]->cleared = recs[i]->forgotten = true;
-    }
-    free(recs);
-    recs = NULL;
-    nrecs = caprecs = 0;
-    next = side_next[0] = side_next[1] = 0;
+        else {
+            recs[i]->cleared = true;
+            recs[i]->listed = false;
+        }
+    nrecs = 0;
+    next = 0;
     start_ms = clock_ms();
-    for (int s = 0; s < 2; s++) {
-        peak[s] = inflight[s];
-        ncounts[s] = 0;
-        by_method[s][0] = by_method[s][1] = 0;
-    }
+    for (int k = 0; k < 2; k++)
+        sides[k] = (struct side_count){.inflight = sides[k].inflight, .peak = sides[k].inflight};
     pthread_mutex_unlock(&lock);
 }
 

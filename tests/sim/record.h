@@ -1,8 +1,9 @@
 /* tests/sim/record.h: the log of requests and the counts (rules 36 and S25).
  *
- * Owns:      the log owns its records until it is cleared; a request that is still being served survives
- * that. Units:     t_ms since the log began. Secrets:   Authorization is kept as "present", secret form
- * fields as "REDACTED". Threads:   locks itself.
+ * Owns:      the log owns its records until it is cleared; a request that is still being served survives that.
+ * Units:     t_ms since the log began.
+ * Secrets:   Authorization is kept as "present", secret form fields as "REDACTED".
+ * Threads:   locks itself.
  */
 #ifndef SIM_RECORD_H
 #define SIM_RECORD_H

@@ -1,8 +1,9 @@
-/* tests/sim/world.c: the realm half of the truth; see world.h. */
+/* tests/sim/world.c: things and what ties them; see world.h. */
 #include "tests/sim/world.h"
 
 #include "tests/sim/control.h"
 
+#include <json-c/linkhash.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -13,22 +14,25 @@ void
 world_init(uint64_t seed)
 {
     W.rng.s = seed;
-    W.realm = keep("acme");
-    W.base = keep("");
+    W.realm = "acme";
+    W.base = "";
     W.bulk = true;
-    W.default_role = -1;
     W.next_id = 100000000000001 + (int64_t) (seed % 1000) * 1000000;
-    W.kc_client = keep("keybricks");
-    W.kc_secret = keep("s3cret:with/odd %+&chars");
-    char *account = rng_uuid(&W.rng), *client = rng_uuid(&W.rng);
-    W.account = keep(account);
-    W.dbx_client = keep(client);
-    free(account), free(client);
-    W.dbx_secret = keep("dose-simulated-secret");
-    W.pat = keep("dapi-simulated-token");
-    W.scim_token = keep("dscim-simulated-token");
+    W.kc_client = "keybricks";
+    W.kc_secret = "s3cret:with/odd %+&chars";
+    W.account = rng_uuid(&W.rng);
+    W.dbx_client = rng_uuid(&W.rng);
+    W.dbx_secret = "dose-simulated-secret";
+    W.pat = "dapi-simulated-token";
+    W.scim_token = "dscim-simulated-token";
     W.permissions = permission_of("view-users") | permission_of("view-realm") | permission_of("view-clients");
     W.client_enabled = W.account_enabled = true;
+    for (int k = 0; k < KINDS; k++) {
+        W.ids[k] = lh_kchar_table_new(64, NULL);
+        W.names[k] = lh_kchar_table_new(64, NULL);
+        if (W.ids[k] == NULL || W.names[k] == NULL)
+            abort();
+    }
 }
 
 unsigned
@@ -48,437 +52,420 @@ permission_of(const char *name)
         {"view-events", P_VIEW_EVENTS},
     };
 
-    for (size_t i = 0; i < sizeof t / sizeof t[0]; i++)
+    for (size_t i = 0; i < COUNT(t); i++)
         if (strcmp(name, t[i].name) == 0)
             return t[i].bits;
     return 0;
 }
 
-static void
-attr_clear(struct attr *x)
+/* ---- lists ---- */
+
+void
+list_add(struct list *l, struct thing *x)
 {
-    for (int i = 0; i < x->n; i++)
-        free(x->val[i]);
-    free(x->val);
-    x->val = NULL;
-    x->n = 0;
+    l->v = xgrow(l->v, l->n + 1, &l->cap, sizeof(struct thing *));
+    l->v[l->n++] = x;
 }
 
 void
-attr_set(struct attrs *a, const char *name, const char *const *val, int n)
+list_pass(struct list *l, struct thing *x)
 {
-    int i = 0;
-    while (i < a->n && strcmp(a->v[i].name, name) != 0)
-        i++;
-    if (n == 0) {
-        if (i < a->n) {
-            attr_clear(&a->v[i]);
-            free(a->v[i].name);
-            a->v[i] = a->v[--a->n];
-        }
-        return;
+    if (l->n == l->cap) {
+        struct thing **v = talloc((size_t) (l->cap * 2 + 16) * sizeof(struct thing *));
+        if (l->n > 0)
+            memcpy(v, l->v, (size_t) l->n * sizeof(struct thing *));
+        l->v = v;
+        l->cap = l->cap * 2 + 16;
     }
-    if (i == a->n) {
-        a->v = xgrow(a->v, a->n + 1, &a->cap, sizeof *a->v);
-        a->v[a->n++] = (struct attr){.name = xdup(name)};
-    }
-    attr_clear(&a->v[i]);
-    a->v[i].val = xalloc((size_t) n * sizeof(char *));
-    a->v[i].n = n;
-    for (int k = 0; k < n; k++)
-        a->v[i].val[k] = xdup(val[k]);
+    l->v[l->n++] = x;
 }
 
-const struct attr *
-attr_get(const struct attrs *a, const char *name)
+static int
+list_find(const struct list *l, const struct thing *x)
 {
-    for (int i = 0; i < a->n; i++)
-        if (strcmp(a->v[i].name, name) == 0)
-            return &a->v[i];
-    return NULL;
+    for (int i = 0; i < l->n; i++)
+        if (l->v[i] == x)
+            return i;
+    return -1;
 }
 
 bool
-attrs_query(const struct attrs *a, const char *q)
+list_has(const struct list *l, const struct thing *x)
 {
-    const char *colon = strchr(q, ':');
-    if (colon == NULL || colon == q || colon[1] == '\0')
-        return true;
-    char *key = xsub(q, (size_t) (colon - q));
-    const struct attr *x = attr_get(a, key);
-    free(key);
-    for (int i = 0; x != NULL && i < x->n; i++)
-        if (strcmp(x->val[i], colon + 1) == 0)
-            return true;
-    return false;
+    return list_find(l, x) >= 0;
 }
 
+bool
+list_drop(struct list *l, struct thing *x)
+{
+    int i = list_find(l, x);
+    if (i < 0)
+        return false;
+    memmove(l->v + i, l->v + i + 1, (size_t) (l->n - 1 - i) * sizeof(struct thing *));
+    l->n--;
+    return true;
+}
+
+/* Group names repeat under different parents: then the older one is first. */
 static int
-cmp_user(const void *a, const void *b)
+by_name(const void *a, const void *b)
 {
-    return strcmp(W.users[*(const int *) a].name, W.users[*(const int *) b].name);
-}
-
-/* Names repeat under different parents: then the older one is first. */
-static int
-cmp_group(const void *a, const void *b)
-{
-    int x = *(const int *) a, y = *(const int *) b, c = strcmp(W.groups[x].name, W.groups[y].name);
-    return c != 0 ? c : x - y;
-}
-
-static void
-sort_vec(struct ivec *a, int (*cmp)(const void *, const void *))
-{
-    if (a->n > 1)
-        qsort(a->v, (size_t) a->n, sizeof *a->v, cmp);
+    const struct thing *x = *(struct thing *const *) a, *y = *(struct thing *const *) b;
+    int c = strcmp(x->name, y->name);
+    return c != 0 ? c : x->number - y->number;
 }
 
 void
-groups_sort(struct ivec *a)
+list_sort(struct list *l)
 {
-    sort_vec(a, cmp_group);
+    if (l->n > 1)
+        qsort(l->v, (size_t) l->n, sizeof(struct thing *), by_name);
 }
 
 /* Puts x where it belongs; while loading it only appends. */
-static void
-put_sorted(struct ivec *a, int x, int (*cmp)(const void *, const void *))
+void
+list_put(struct list *l, struct thing *x)
 {
-    if (W.bulk) {
-        ivec_push(a, x);
+    int lo = 0, hi = W.bulk ? 0 : l->n;
+    list_add(l, x);
+    if (W.bulk)
         return;
-    }
-    int lo = 0, hi = a->n;
     while (lo < hi) {
         int mid = (lo + hi) / 2;
-        if (cmp(&a->v[mid], &x) <= 0)
+        if (by_name(&l->v[mid], &x) <= 0)
             lo = mid + 1;
         else
             hi = mid;
     }
-    ivec_insert(a, lo, x);
+    memmove(l->v + lo + 1, l->v + lo, (size_t) (l->n - 1 - lo) * sizeof(struct thing *));
+    l->v[lo] = x;
 }
 
 void
 world_settle(void)
 {
     W.bulk = false;
-    sort_vec(&W.by_name, cmp_user);
-    sort_vec(&W.top, cmp_group);
-    for (int g = 0; g < W.ngroups; g++) {
-        sort_vec(&W.groups[g].kids, cmp_group);
-        sort_vec(&W.groups[g].members, cmp_user);
+    list_sort(&W.all[USER]);
+    list_sort(&W.top);
+    for (int i = 0; i < W.all[GROUP].n; i++) {
+        list_sort(&W.all[GROUP].v[i]->groups);
+        list_sort(&W.all[GROUP].v[i]->members);
     }
-    for (int r = 0; r < W.nroles; r++) {
-        sort_vec(&W.roles[r].users, cmp_user);
-        sort_vec(&W.roles[r].groups, cmp_group);
+    for (int c = -1; c < W.all[CLIENT].n; c++) {
+        const struct list *roles = c < 0 ? &W.all[ROLE] : &W.all[CLIENT].v[c]->roles;
+        for (int i = 0; i < roles->n; i++) {
+            list_sort(&roles->v[i]->members);
+            list_sort(&roles->v[i]->groups);
+        }
     }
 }
 
-int
-role_new(int client, const char *name, const char *id)
+/* ---- things ---- */
+
+static enum kind
+id_space(enum kind kind) /* rule 2: ids of Databricks are unique across kinds */
 {
-    W.roles = xgrow(W.roles, W.nroles + 1, &W.caproles, sizeof *W.roles);
-    int r = W.nroles++;
-    W.roles[r] = (struct role){
-        .id = id != NULL ? xdup(id) : rng_uuid(&W.rng), .name = xdup(name), .client = client, .alive = true};
-    map_put(&W.role_id, W.roles[r].id, r);
-    if (client < 0) {
-        map_put(&W.role_name, W.roles[r].name, r);
-        ivec_push(&W.realm_roles, r);
-    } else
-        ivec_push(&W.clients[client].roles, r);
-    return r;
+    return kind > DBX_USER ? DBX_USER : kind;
 }
 
-int
-role_find(int client, const char *name)
+/* Where a thing is found by name: NULL for groups, whose names repeat, and roles of clients. */
+static const char *
+name_key(const struct thing *x)
 {
-    if (client < 0)
-        return map_get(&W.role_name, name);
-    for (int i = 0; i < W.clients[client].roles.n; i++)
-        if (strcmp(W.roles[W.clients[client].roles.v[i]].name, name) == 0)
-            return W.clients[client].roles.v[i];
-    return -1;
+    if (x->kind >= DBX_USER)
+        return dbx_name_key(x);
+    return x->kind == GROUP || (x->kind == ROLE && x->up != NULL) ? NULL : x->name;
 }
 
-void
-role_del(int r)
-{
-    struct role *x = &W.roles[r];
-    while (x->users.n > 0)
-        user_revoke(x->users.v[0], r);
-    while (x->groups.n > 0)
-        group_revoke(x->groups.v[0], r);
-    for (int i = 0; i < W.nroles; i++)
-        ivec_drop(&W.roles[i].comps, r);
-    x->alive = false;
-    map_del(&W.role_id, x->id);
-    if (x->client < 0) {
-        map_del(&W.role_name, x->name);
-        ivec_drop(&W.realm_roles, r);
-    } else
-        ivec_drop(&W.clients[x->client].roles, r);
-}
-
-void
-role_rename(int r, const char *name)
-{
-    if (W.roles[r].client < 0)
-        map_del(&W.role_name, W.roles[r].name);
-    str_set(&W.roles[r].name, name);
-    if (W.roles[r].client < 0)
-        map_put(&W.role_name, W.roles[r].name, r);
-}
-
-int
-client_new(const char *cid, const char *id)
-{
-    W.clients = xgrow(W.clients, W.nclients + 1, &W.capclients, sizeof *W.clients);
-    int c = W.nclients++;
-    W.clients[c] =
-        (struct client){.id = id != NULL ? xdup(id) : rng_uuid(&W.rng), .cid = xdup(cid), .account = -1};
-    map_put(&W.client_id, W.clients[c].id, c);
-    return c;
-}
-
-int
-client_find(const char *cid)
-{
-    for (int c = 0; c < W.nclients; c++)
-        if (strcmp(W.clients[c].cid, cid) == 0)
-            return c;
-    return -1;
-}
-
-/* A name may hold '/': it is not escaped, so a path can be ambiguous. keycloak-api.md section 2.2 (rule S14)
- */
 static void
-group_set_path(int g)
+name_put(struct thing *x, bool put)
 {
-    struct group *x = &W.groups[g];
-    free(x->path);
-    struct buf b = {0};
-    buf_f(&b, "%s/", x->parent < 0 ? "" : W.groups[x->parent].path);
-    for (const char *p = x->name; *p != '\0'; p++)
-        buf_add(&b, *p == '/' && knobs.escape_slashes ? "~/" : p, *p == '/' && knobs.escape_slashes ? 2 : 1);
-    x->path = b.p;
-    for (int i = 0; i < x->kids.n; i++)
-        group_set_path(x->kids.v[i]);
+    const char *key = name_key(x);
+    struct lh_entry *e = key == NULL ? NULL : lh_table_lookup_entry(W.names[x->kind], key);
+    if (put && key != NULL && e == NULL)
+        (void) lh_table_insert(W.names[x->kind], keep(key), x);
+    else if (!put && e != NULL && lh_entry_v(e) == x)
+        (void) lh_table_delete_entry(W.names[x->kind], e);
+}
+
+static struct thing *
+found(struct lh_table *t, const char *key)
+{
+    struct lh_entry *e = key == NULL ? NULL : lh_table_lookup_entry(t, key);
+    return e == NULL ? NULL : lh_entry_v(e);
+}
+
+/* Where the living are listed. */
+static struct list *
+place_of(const struct thing *x)
+{
+    return x->kind == ROLE && x->up != NULL ? &x->up->roles : &W.all[x->kind];
+}
+
+static struct list *
+siblings(const struct thing *g)
+{
+    return g->up == NULL ? &W.top : &g->up->groups;
+}
+
+struct thing *
+thing_new(enum kind kind, const char *name, const char *id, struct thing *up, bool local)
+{
+    struct thing *x = xalloc(sizeof *x);
+    *x = (struct thing){
+        .kind = kind, .number = W.number++, .name = keep(name), .up = up, .enabled = true, .local = local};
+    if (kind == USER) { /* local user names are stored in lower case: keycloak-api.md section 2.4 */
+        x->name = keep(tlower(name));
+        x->service = begins(x->name, "service-account-");
+        x->created_ms = 1735689600000 + (int64_t) W.all[USER].n * 1007;
+    }
+    if (id != NULL)
+        x->id = keep(id);
+    else if (kind >= DBX_USER) /* rule 2: decimal strings, mostly 15 digits, never used twice */
+        x->id = keep(tf("%l", W.next_id += 1 + rng_below(&W.rng, 97)));
+    else
+        x->id = rng_uuid(&W.rng);
+    (void) lh_table_delete(W.ids[id_space(kind)], x->id);
+    (void) lh_table_insert(W.ids[id_space(kind)], x->id, x);
+    name_put(x, true);
+    kind == USER ? list_put(&W.all[USER], x) : list_add(place_of(x), x);
+    if (kind == GROUP)
+        list_put(siblings(x), x);
+    return x;
+}
+
+struct thing *
+thing_by_id(enum kind kind, const char *id)
+{
+    struct thing *x = found(W.ids[id_space(kind)], id);
+    return x != NULL && x->kind == kind ? x : NULL;
+}
+
+static void
+sort_around(const struct thing *x)
+{
+    if (x->kind == USER)
+        list_sort(&W.all[USER]);
+    for (int i = 0; i < x->groups.n && x->kind == USER; i++)
+        list_sort(&x->groups.v[i]->members);
+    for (int i = 0; i < x->roles.n; i++)
+        list_sort(x->kind == USER ? &x->roles.v[i]->members : &x->roles.v[i]->groups);
 }
 
 void
-group_paths(void)
+thing_rename(struct thing *x, const char *name)
 {
-    for (int i = 0; i < W.top.n; i++)
-        group_set_path(W.top.v[i]);
-}
-
-static struct ivec *
-siblings(int parent)
-{
-    return parent < 0 ? &W.top : &W.groups[parent].kids;
-}
-
-int
-group_new(int parent, const char *name, const char *id)
-{
-    W.groups = xgrow(W.groups, W.ngroups + 1, &W.capgroups, sizeof *W.groups);
-    int g = W.ngroups++;
-    W.groups[g] = (struct group){
-        .id = id != NULL ? xdup(id) : rng_uuid(&W.rng), .name = xdup(name), .parent = parent, .alive = true};
-    map_put(&W.group_id, W.groups[g].id, g);
-    group_set_path(g);
-    put_sorted(siblings(parent), g, cmp_group);
-    return g;
-}
-
-int
-group_find(const char *path)
-{
-    for (int g = 0; g < W.ngroups; g++)
-        if (W.groups[g].alive && strcmp(W.groups[g].path, path) == 0)
-            return g;
-    return -1;
+    name_put(x, false);
+    x->name = keep(x->kind == USER ? tlower(name) : name);
+    name_put(x, true);
+    if (x->kind == GROUP)
+        list_sort(siblings(x));
+    if (x->kind == USER || x->kind == GROUP)
+        sort_around(x);
 }
 
 /* Deleting a group deletes its subtree and all memberships: keycloak-api.md section 2.2 */
 void
-group_del(int g)
+thing_del(struct thing *x, int64_t n, const char *by)
 {
-    while (W.groups[g].kids.n > 0)
-        group_del(W.groups[g].kids.v[0]);
-    while (W.groups[g].members.n > 0)
-        user_leave(W.groups[g].members.v[0], g);
-    while (W.groups[g].roles.n > 0)
-        group_revoke(g, W.groups[g].roles.v[0]);
-    ivec_drop(siblings(W.groups[g].parent), g);
-    W.groups[g].alive = false;
-    map_del(&W.group_id, W.groups[g].id);
+    if (x->kind == GROUP) {
+        while (x->groups.n > 0)
+            thing_del(x->groups.v[0], n, by);
+        list_drop(siblings(x), x);
+    }
+    while (x->kind >= DBX_USER && x->members.n > 0)
+        member_drop(x, x->members.v[x->members.n - 1], n, by);
+    while (x->kind >= DBX_USER && x->groups.n > 0)
+        member_drop(x->groups.v[x->groups.n - 1], x, n, by);
+    while (x->kind == GROUP && x->members.n > 0)
+        leave(x, x->members.v[0]);
+    while (x->kind == USER && x->groups.n > 0)
+        leave(x->groups.v[0], x);
+    while (x->kind != ROLE && x->kind != CLIENT && x->roles.n > 0)
+        ungrant(x->roles.v[0], x);
+    if (x->kind == ROLE) {
+        while (x->members.n > 0)
+            ungrant(x, x->members.v[0]);
+        while (x->groups.n > 0)
+            ungrant(x, x->groups.v[0]);
+        for (int c = -1; c < W.all[CLIENT].n; c++) {
+            const struct list *roles = c < 0 ? &W.all[ROLE] : &W.all[CLIENT].v[c]->roles;
+            for (int i = 0; i < roles->n; i++)
+                list_drop(&roles->v[i]->roles, x);
+        }
+    }
+    list_drop(place_of(x), x);
+    name_put(x, false);
+    if (found(W.ids[id_space(x->kind)], x->id) == x)
+        (void) lh_table_delete(W.ids[id_space(x->kind)], x->id);
+    x->dead = true;
+    list_add(&W.dead, x);
 }
 
 void
-group_move(int g, int parent)
+attr_set(struct thing *x, const char *name, json_object *value)
 {
-    ivec_drop(siblings(W.groups[g].parent), g);
-    W.groups[g].parent = parent;
-    put_sorted(siblings(parent), g, cmp_group);
-    group_set_path(g);
+    size_t n = json_object_is_type(value, json_type_array) ? json_len(value) : value != NULL;
+    json_object *texts = json_object_new_array();
+    if (x->attrs == NULL)
+        x->attrs = json_object_new_object();
+    for (size_t i = 0; i < n; i++)
+        json_object_array_add(
+            texts, json_object_new_string(
+                       json_str(json_object_is_type(value, json_type_array) ? json_at(value, i) : value)));
+    json_object_object_del(x->attrs, name);
+    if (n > 0)
+        json_object_object_add(x->attrs, name, texts);
+    else
+        json_object_put(texts);
 }
 
-void
-group_rename(int g, const char *name)
+bool
+attr_query(const struct thing *x, const char *q)
 {
-    str_set(&W.groups[g].name, name);
-    group_move(g, W.groups[g].parent);
-    for (int i = 0; i < W.groups[g].roles.n; i++)
-        sort_vec(&W.roles[W.groups[g].roles.v[i]].groups, cmp_group);
+    const char *colon = strchr(q, ':');
+    if (colon == NULL || colon == q || colon[1] == '\0')
+        return true;
+    json_object *have = json_get(x->attrs, tsub(q, (size_t) (colon - q)));
+    for (size_t i = 0; i < json_len(have); i++)
+        if (strcmp(json_str(json_at(have, i)), colon + 1) == 0)
+            return true;
+    return false;
 }
 
-int
-user_new(const char *name, const char *id)
+/* ---- the realm ---- */
+
+struct thing *
+role_find(const struct thing *client, const char *name)
 {
-    W.users = xgrow(W.users, W.nusers + 1, &W.capusers, sizeof *W.users);
-    int u = W.nusers++;
-    /* local user names are stored in lower case: keycloak-api.md section 2.4 */
-    W.users[u] = (struct user){.id = id != NULL ? xdup(id) : rng_uuid(&W.rng),
-                               .name = lower(name),
-                               .alive = true,
-                               .enabled = true,
-                               .created_ms = 1735689600000 + (int64_t) u * 1007};
-    W.users[u].service = strncmp(W.users[u].name, "service-account-", 16) == 0;
-    map_put(&W.user_id, W.users[u].id, u);
-    map_put(&W.user_name, W.users[u].name, u);
-    put_sorted(&W.by_name, u, cmp_user);
-    return u;
+    if (client == NULL)
+        return found(W.names[ROLE], name);
+    for (int i = 0; i < client->roles.n; i++)
+        if (same(client->roles.v[i]->name, name))
+            return client->roles.v[i];
+    return NULL;
 }
 
-int
+struct thing *
+client_find(const char *cid)
+{
+    return found(W.names[CLIENT], cid);
+}
+
+struct thing *
 user_find(const char *name)
 {
-    char *l = lower(name);
-    int u = map_get(&W.user_name, l);
-    free(l);
-    return u;
+    return name == NULL ? NULL : found(W.names[USER], tlower(name));
 }
 
-void
-user_del(int u)
+struct thing *
+dbx_find_name(enum kind kind, const char *name, bool local)
 {
-    while (W.users[u].groups.n > 0)
-        user_leave(u, W.users[u].groups.v[0]);
-    while (W.users[u].roles.n > 0)
-        user_revoke(u, W.users[u].roles.v[0]);
-    ivec_drop(&W.by_name, u);
-    W.users[u].alive = false;
-    map_del(&W.user_id, W.users[u].id);
-    map_del(&W.user_name, W.users[u].name);
+    struct thing want = {.kind = kind, .name = name, .local = local};
+    for (int i = 0; i < W.all[DBX_SP].n && kind == DBX_SP; i++)
+        if (W.all[DBX_SP].v[i]->appid != NULL && strcasecmp(W.all[DBX_SP].v[i]->appid, name) == 0)
+            return W.all[DBX_SP].v[i];
+    return name == NULL ? NULL : found(W.names[kind], dbx_name_key(&want));
 }
 
-void
-user_rename(int u, const char *name)
+struct thing *
+account(void)
 {
-    struct user *x = &W.users[u];
-    map_del(&W.user_name, x->name);
-    free(x->name);
-    x->name = lower(name);
-    map_put(&W.user_name, x->name, u);
-    sort_vec(&W.by_name, cmp_user);
-    for (int i = 0; i < x->groups.n; i++)
-        sort_vec(&W.groups[x->groups.v[i]].members, cmp_user);
-    for (int i = 0; i < x->roles.n; i++)
-        sort_vec(&W.roles[x->roles.v[i]].users, cmp_user);
+    const struct thing *c = client_find(W.kc_client);
+    return c == NULL ? NULL : c->up;
 }
 
-bool
-user_join(int u, int g)
+static void
+path_of(struct buf *b, const struct thing *g)
 {
-    if (ivec_find(&W.users[u].groups, g) >= 0)
-        return false;
-    ivec_push(&W.users[u].groups, g);
-    put_sorted(&W.groups[g].members, u, cmp_user);
-    return true;
-}
-
-bool
-user_leave(int u, int g)
-{
-    ivec_drop(&W.groups[g].members, u);
-    return ivec_drop(&W.users[u].groups, g);
-}
-
-bool
-user_grant(int u, int r)
-{
-    if (ivec_find(&W.users[u].roles, r) >= 0)
-        return false;
-    ivec_push(&W.users[u].roles, r);
-    put_sorted(&W.roles[r].users, u, cmp_user);
-    return true;
-}
-
-bool
-user_revoke(int u, int r)
-{
-    ivec_drop(&W.roles[r].users, u);
-    return ivec_drop(&W.users[u].roles, r);
-}
-
-bool
-group_grant(int g, int r)
-{
-    if (ivec_find(&W.groups[g].roles, r) >= 0)
-        return false;
-    ivec_push(&W.groups[g].roles, r);
-    put_sorted(&W.roles[r].groups, g, cmp_group);
-    return true;
-}
-
-bool
-group_revoke(int g, int r)
-{
-    ivec_drop(&W.roles[r].groups, g);
-    return ivec_drop(&W.groups[g].roles, r);
-}
-
-bool
-comp_add(int r, int child)
-{
-    if (ivec_find(&W.roles[r].comps, child) >= 0)
-        return false;
-    ivec_push(&W.roles[r].comps, child);
-    return true;
-}
-
-bool
-comp_drop(int r, int child)
-{
-    return ivec_drop(&W.roles[r].comps, child);
-}
-
-/* Rule S12: direct, by group, by any ancestor of a group, and through composites of realm and client roles;
- * the visited set makes cycles harmless. Source: keycloak-api.md section 2.1. */
-void
-user_effective(int u, struct ivec *out)
-{
-    char *seen = xalloc((size_t) W.nroles + 1);
-    struct ivec todo = {0};
-    for (int i = 0; i < W.users[u].roles.n; i++)
-        ivec_push(&todo, W.users[u].roles.v[i]);
-    const struct ivec *groups = directory_groups(u);
-    for (int i = 0; i < groups->n; i++)
-        for (int g = groups->v[i]; g >= 0; g = W.groups[g].parent)
-            for (int k = 0; k < W.groups[g].roles.n; k++)
-                ivec_push(&todo, W.groups[g].roles.v[k]);
-    while (todo.n > 0) {
-        int r = todo.v[--todo.n];
-        if (seen[r])
-            continue;
-        seen[r] = 1;
-        ivec_push(out, r);
-        for (int i = 0; i < W.roles[r].comps.n; i++)
-            ivec_push(&todo, W.roles[r].comps.v[i]);
+    if (g->up != NULL)
+        path_of(b, g->up);
+    buf_s(b, "/");
+    for (const char *p = g->name; *p != '\0'; p++) {
+        if (*p == '/' && knobs.escape_slashes)
+            buf_s(b, "~");
+        buf_add(b, p, 1);
     }
-    ivec_free(&todo);
-    free(seen);
+}
+
+/* A name may hold '/': it is not escaped by default, so a path can be ambiguous. keycloak-api.md section 2.2 (S14) */
+const char *
+group_path(const struct thing *g)
+{
+    struct buf b = {0};
+    path_of(&b, g);
+    char *s = tsub(b.p, b.len);
+    buf_free(&b);
+    return s;
+}
+
+struct thing *
+group_find(const char *path)
+{
+    for (int i = 0; i < W.all[GROUP].n; i++)
+        if (same(group_path(W.all[GROUP].v[i]), path))
+            return W.all[GROUP].v[i];
+    return NULL;
+}
+
+void
+group_move(struct thing *g, struct thing *parent)
+{
+    list_drop(siblings(g), g);
+    g->up = parent;
+    list_put(siblings(g), g);
+}
+
+bool
+join(struct thing *group, struct thing *user)
+{
+    if (list_has(&user->groups, group))
+        return false;
+    list_add(&user->groups, group);
+    list_put(&group->members, user);
+    return true;
+}
+
+bool
+leave(struct thing *group, struct thing *user)
+{
+    return list_drop(&user->groups, group) && list_drop(&group->members, user);
+}
+
+bool
+grant(struct thing *role, struct thing *to)
+{
+    if (list_has(&to->roles, role))
+        return false;
+    list_add(&to->roles, role);
+    list_put(to->kind == USER ? &role->members : &role->groups, to);
+    return true;
+}
+
+bool
+ungrant(struct thing *role, struct thing *from)
+{
+    return list_drop(&from->roles, role) &&
+           list_drop(from->kind == USER ? &role->members : &role->groups, from);
+}
+
+/* Rule S12: direct, by group, by any ancestor of a group, and through composites of realm and client roles; what was
+ * seen is not visited again, so cycles are harmless. Source: keycloak-api.md section 2.1. */
+struct list
+effective_roles(const struct thing *user)
+{
+    struct list out = {0};
+    const struct list *groups = directory_groups(user);
+    for (int i = 0; i < user->roles.n; i++)
+        list_pass(&out, user->roles.v[i]);
+    for (int i = 0; i < groups->n; i++)
+        for (const struct thing *g = groups->v[i]; g != NULL; g = g->up)
+            for (int k = 0; k < g->roles.n; k++)
+                if (!list_has(&out, g->roles.v[k]))
+                    list_pass(&out, g->roles.v[k]);
+    for (int i = 0; i < out.n; i++)
+        for (int k = 0; k < out.v[i]->roles.n; k++)
+            if (!list_has(&out, out.v[i]->roles.v[k]))
+                list_pass(&out, out.v[i]->roles.v[k]);
+    return out;
 }

@@ -1,11 +1,11 @@
 /* tests/sim/world.h: the truth: one Keycloak realm and one Databricks account, in memory.
  *
  * Why:       both servers answer from it, edits change it, and tests compare the program's view with it.
- * Owns:      the world owns every string; things are named by their index, which never changes and is never
- * reused. A deleted thing keeps its slot with alive = false. Order:     members and holders are kept by user
- * name, groups by name below their parent, as Keycloak answers. Threads:   readers hold world_lock for
- * reading, edits and SCIM writes hold it for writing (http.c takes it). Source:    keycloak-api.md sections 2
- * and 3, keycloak-verified.md section 1, databricks-api.md section 2.
+ * Owns:      the world owns its things for ever, dead ones too; texts are kept (util.h).
+ * Order:     members and holders are kept by user name, groups by name below their parent, as Keycloak answers;
+ * members of a Databricks group in order of addition.
+ * Threads:   readers hold world_lock for reading, edits and SCIM writes hold it for writing.
+ * Source:    keycloak-api.md sections 2 and 3, keycloak-verified.md section 1, databricks-api.md section 2.
  */
 #ifndef SIM_WORLD_H
 #define SIM_WORLD_H
@@ -14,83 +14,50 @@
 
 #include <pthread.h>
 
-struct attr {
-    char *name;
-    char **val;
-    int n;
-};
+enum kind { ROLE, GROUP, USER, CLIENT, DIRECTORY, DBX_USER, DBX_SP, DBX_GROUP, KINDS };
 
-struct attrs {
-    struct attr *v;
+struct list {
+    struct thing **v;
     int n, cap;
-};
-
-struct role {
-    char *id, *name, *desc;
-    int client; /* -1: a realm role */
-    bool alive;
-    struct ivec comps, users, groups; /* direct only */
-};
-
-struct group {
-    char *id, *name, *path;
-    int parent; /* -1: top level */
-    bool alive;
-    struct ivec kids, roles, members;
-    struct attrs attrs;
-};
-
-struct user {
-    char *id, *name, *email, *first, *last, *fedlink;
-    bool alive, enabled, verified, service, locked; /* locked: for a while, by brute-force protection (S16) */
-    bool off_there;                                 /* disabled in its directory: shown so, not stored */
-    bool cached, cached_enabled;
-    struct ivec cached_groups; /* S26: as they were when the cache was filled */
-    int64_t created_ms;
-    struct ivec groups, roles;
-    struct attrs attrs;
-};
-
-struct client {
-    char *id, *cid, *secret;
-    int account; /* index of the service account's user, -1: none */
-    struct ivec roles;
-};
-
-/* A Databricks user, service principal or group. One array, so ids are unique across kinds (databricks-api.md
- * section 12 rule 2). */
-struct ent {
-    char kind; /* 'U', 'S', 'G' */
-    bool alive, active, local, system;
-    char *id, *name; /* userName, or displayName of S and G */
-    char *display, *appid, *ext;
-    struct ivec in, members; /* parents; members of a group, in order of addition */
-    char **roles;
-    int nroles;
-    struct stale *stale; /* an older view of a group that reads still see (rule 23) */
-};
-
-struct stale {
-    struct ivec members;
-    char *name;
-    int reads;        /* how many more reads get the old view */
-    int fresh, again; /* then this many new ones, then this many old ones again */
-};
-
-struct change {
-    int64_t n; /* number of the request in the log, 0: none */
-    bool add;
-    char *group, *group_id, *member, *member_id;
-    const char *by;
 };
 
 enum directory_mode { DIRECTORY_READ_ONLY, DIRECTORY_IMPORT, DIRECTORY_NOT_IMPORTED };
 
-#define DIRECTORIES_MAX 16
+/* What the world is made of. All kinds share one shape, so that one table (edit.c) can load and edit them. */
+struct thing {
+    enum kind kind;
+    bool dead;
+    int number; /* in order of creation */
+    const char *id, *name;
+    struct thing
+        *up; /* of a role: its client, NULL a realm role; of a group: its parent; of a client: its account */
+    /* direct relations. roles: held by a user or group, contained in a role, of a client. groups: of a user, role
+     * or member: those it is in; of a group: its children. members: of a role or group. */
+    struct list roles, groups, members;
+    json_object
+        *attrs; /* of users and groups: lists of texts; of Databricks things: their roles are the keys */
 
-struct directory {
-    enum directory_mode mode;
+    const char *email, *first, *last, *fedlink, *desc, *secret; /* Keycloak */
+    bool enabled, verified, service;
+    bool locked;    /* for a while, by brute-force protection (S16) */
+    bool off_there; /* disabled in its directory: shown so, not stored */
+    bool cached;    /* S26: Keycloak shows what it cached */
+    bool cached_enabled;
+    struct list cached_groups;
+    int64_t created_ms;
+    int mode; /* of a directory: enum directory_mode */
     bool down;
+
+    const char *display, *appid, *ext; /* Databricks */
+    bool local, system;
+    struct stale *stale; /* an older view of a group that reads still see (rule 23) */
+};
+
+struct stale {
+    struct list members;
+    const char *name;
+    int reads;        /* how many more reads get the old view */
+    int fresh, again; /* then this many new ones, then this many old ones again */
 };
 
 enum permission {
@@ -105,27 +72,18 @@ enum permission {
 
 struct world {
     const char *realm, *base; /* base: "" or "/auth" */
-    struct role *roles;
-    struct group *groups;
-    struct user *users;
-    struct client *clients;
-    struct ent *ents;
-    struct change *history;
-    int nroles, ngroups, nusers, nclients, nents, nhistory;
-    int caproles, capgroups, capusers, capclients, capents, caphistory;
-    struct strmap user_id, user_name, group_id, role_id, role_name, client_id, ent_id, ent_name;
-    struct ivec by_name, top, realm_roles, dbx_users, dbx_sps, dbx_groups;
-    struct attrs components; /* name = component id, val[0] = its name: user directories */
-    struct directory directories[DIRECTORIES_MAX]; /* parallel to components */
-    int default_role;
-    struct ivec default_groups;
+    struct list all[KINDS];   /* the living; roles: those of the realm; users: by name */
+    struct list top, default_groups, dead;
+    struct lh_table *ids[KINDS], *names[KINDS];
+    struct buf history; /* JSON objects: each change of a Databricks membership */
+    struct thing *default_role;
+    int number;
     bool bulk; /* while true nothing is kept in order; world_settle ends it */
     struct rng rng;
     int64_t next_id;
 
-    /* texts kept for ever */
-    const char *kc_rotated;                        /* S24: the secret before, as long as it counts */
     const char *kc_client, *kc_secret, *kc_pubkey; /* pubkey: PEM, then the client is of type client-jwt */
+    const char *kc_rotated;                        /* S24: the secret before, as long as it counts */
     const char *account, *dbx_client, *dbx_secret, *pat, *scim_token;
     unsigned permissions; /* enum permission */
     int64_t not_before;   /* Unix seconds */
@@ -139,62 +97,60 @@ void world_init(uint64_t seed);
 void world_settle(void);
 unsigned permission_of(const char *name); /* 0: unknown */
 
-/* kc_directory.c, S26. `cache`: warm (as things are now), cold, poisoned (with an outage's answers); NULL and
- * down < 0: as before. */
-int directory_of(int u); /* component index, -1: a local user */
-bool directory_set(const char *component, const char *mode, const char *cache, int down);
-bool directory_down(int u);
-bool directory_enabled(int u);              /* as shown */
-const struct ivec *directory_groups(int u); /* as /users/{id}/groups shows them */
-int directory_live_groups(int u);           /* as /users/{id}/groups/count does */
-bool directory_lists(int u);                /* in the member lists of its groups */
-bool directory_knows(int u);                /* in the lists of users */
+void list_add(struct list *l, struct thing *x);
+bool list_has(const struct list *l, const struct thing *x);
+bool list_drop(struct list *l, struct thing *x); /* keeps the order */
+void list_put(struct list *l, struct thing *x);  /* where its name belongs */
+void list_sort(struct list *l);                  /* by name, the older first */
+/* A list that passes with the request. */
+void list_pass(struct list *l, struct thing *x);
 
-void attr_set(struct attrs *a, const char *name, const char *const *val, int n); /* n 0 removes */
-const struct attr *attr_get(const struct attrs *a, const char *name);
+struct thing *thing_new(enum kind kind, const char *name, const char *id, struct thing *up, bool local);
+struct thing *thing_by_id(enum kind kind, const char *id);
+void thing_rename(struct thing *x, const char *name);
+/* With everything below it and all that ties it. n, by: for the history */
+void thing_del(struct thing *x, int64_t n, const char *by);
 
-bool attrs_query(const struct attrs *a, const char *q); /* key:value; what does not parse matches all */
+void attr_set(struct thing *x, const char *name, json_object *value); /* a text or a list; NULL removes */
+bool attr_query(const struct thing *x, const char *q); /* key:value; what does not parse matches all */
 
-int role_new(int client, const char *name, const char *id);
-int role_find(int client, const char *name);
-void role_del(int r);
-void role_rename(int r, const char *name);
-int client_new(const char *cid, const char *id);
-int client_find(const char *cid);
-int group_new(int parent, const char *name, const char *id);
-void group_paths(void);           /* makes them again */
-int group_find(const char *path); /* by its text; ambiguous paths give the oldest */
-void group_del(int g);
-void group_rename(int g, const char *name);
-void groups_sort(struct ivec *a); /* by name */
-void group_move(int g, int parent);
-int user_new(const char *name, const char *id); /* enabled, no default role */
-int user_find(const char *name);
-void user_del(int u);
-void user_rename(int u, const char *name);
-bool user_join(int u, int g);
-bool user_leave(int u, int g);
-bool user_grant(int u, int r);
-bool user_revoke(int u, int r);
-bool group_grant(int g, int r);
-bool group_revoke(int g, int r);
-bool comp_add(int r, int child);
-bool comp_drop(int r, int child);
+struct thing *role_find(const struct thing *client, const char *name); /* client NULL: of the realm */
+struct thing *client_find(const char *cid);
+struct thing *user_find(const char *name);
+struct thing *group_find(const char *path); /* by its text; ambiguous paths give the oldest */
+const char *group_path(const struct thing *g);
+void group_move(struct thing *g, struct thing *parent);
+struct thing *account(void); /* the service account of our client */
+
+bool join(struct thing *group, struct thing *user); /* false: was so */
+bool leave(struct thing *group, struct thing *user);
+bool grant(struct thing *role, struct thing *to); /* a user or a group */
+bool ungrant(struct thing *role, struct thing *from);
 /* Every role the user holds, computed as keycloak-api.md section 2.1 says. */
-void user_effective(int u, struct ivec *out);
+struct list effective_roles(const struct thing *user);
 
-int ent_new(char kind, const char *name, const char *id, bool local);
-int ent_new_sp(const char *display, const char *appid);
-void ent_make_system(void); /* rule 31: the groups nobody may delete */
-int ent_find(char kind, const char *name,
-             bool local); /* users: case ignored; S: applicationId or displayName */
-void ent_del(int e, int64_t n, const char *by);
-void ent_rename(int e, const char *name);
-bool member_add(int g, int m, int64_t n, const char *by);  /* false: was there */
-bool member_drop(int g, int m, int64_t n, const char *by); /* false: was not there */
-void ent_role(int e, const char *value, bool add);
-void ent_stale(int g, int reads, bool flip_back);
-/* True when this read shall see the older view. Counts the read. */
-bool ent_reads_old(int g);
+/* kc_directory.c, S26. `cache`: warm (as things are now), cold, poisoned (with an outage's answers). NULL and down < 0:
+ * as before. */
+struct thing *directory_of(const struct thing *user); /* NULL: a local user */
+bool directory_set(const char *id, const char *mode, const char *cache, int down);
+bool directory_down(const struct thing *user);
+bool directory_enabled(const struct thing *user);              /* as shown */
+const struct list *directory_groups(const struct thing *user); /* as /users/{id}/groups shows them */
+int directory_live_groups(const struct thing *user);           /* as /users/{id}/groups/count does */
+bool directory_lists(const struct thing *user);                /* in the member lists of its groups */
+bool directory_knows(const struct thing *user);                /* in the lists of users */
+
+/* ents.c. Users: case ignored; service principals: applicationId or displayName */
+struct thing *dbx_find_name(enum kind kind, const char *name, bool local);
+struct thing *dbx_sp_new(const char *display, const char *appid);
+void dbx_make_system(void);                       /* rule 31: the groups nobody may delete */
+const char *dbx_call_name(const struct thing *x); /* userName, applicationId, displayName */
+bool member_add(struct thing *g, struct thing *m, int64_t n, const char *by);  /* false: was there */
+bool member_drop(struct thing *g, struct thing *m, int64_t n, const char *by); /* false: was not there */
+void members_clear(struct thing *g, int64_t n, const char *by);
+void dbx_stale(struct thing *g, int reads, bool flip_back);
+/* The view this read gets: NULL the present one. Counts the read. */
+const struct stale *dbx_old_view(struct thing *g);
+const char *dbx_name_key(const struct thing *x);
 
 #endif

@@ -1,9 +1,7 @@
 /* tests/sim/control.c: the paths below /_sim/: log, stats, state, history, faults, edits, knobs; see README.md. */
 #include "tests/sim/control.h"
 
-#include "tests/sim/fault.h"
 #include "tests/sim/http.h"
-#include "tests/sim/record.h"
 
 #include <stdlib.h>
 #include <string.h>

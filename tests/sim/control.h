@@ -1,8 +1,7 @@
-/* tests/sim/control.h: what a test may turn: knobs, edits of the world, and the paths below /_sim/.
+/* tests/sim/control.h: what a test may turn: knobs, edits, the world at the start, and the paths below /_sim/.
  *
  * Why:       rule 43: where the real behaviour is unknown or differs, a knob chooses; the default is the likeliest.
- * Errors:    the answer of an edit, a knob or a world is NULL, or what was wrong with it; edits before the bad one stay
- * done.
+ * Errors:    NULL, or what was wrong; edits before the bad one stay done.
  * Threads:   edits and knobs take world_lock for writing.
  */
 #ifndef SIM_CONTROL_H
@@ -10,9 +9,9 @@
 
 #include "tests/sim/world.h"
 
-enum patch_reply { REPLY_204, REPLY_200_EMPTY, REPLY_200_OBJECT, REPLY_200_FULL };
+enum { REPLY_204, REPLY_200_EMPTY, REPLY_200_OBJECT, REPLY_200_FULL };
 
-enum unknown_id { UNKNOWN_DROP, UNKNOWN_400, UNKNOWN_404 };
+enum { UNKNOWN_DROP, UNKNOWN_400, UNKNOWN_404 };
 
 enum { RATE_GET, RATE_LIST, RATE_PATCH, RATE_POST, RATE_KINDS };
 
@@ -20,35 +19,49 @@ enum { RATE_GET, RATE_LIST, RATE_PATCH, RATE_POST, RATE_KINDS };
 
 enum place { PLACE_NONE, PLACE_SINGLE, PLACE_USERS, PLACE_ALL };
 
+/* Each knob once, with its normal state; README.md says what they mean. A CHOICE is the number of one of its words. */
+#define KNOBS(NUMBER, FLAG, TEXT, CHOICE)                                      \
+    NUMBER(latency_ms, 0)                                                      \
+    NUMBER(token_life_s, 300)                                                  \
+    NUMBER(dbx_token_life_s, 3600)                                             \
+    NUMBER(post_status, 201)                                                   \
+    NUMBER(page_max, 100)                                                      \
+    NUMBER(dbx_expired_status, 401)                                            \
+    NUMBER(items_per_page, -1)                                                 \
+    NUMBER(workspace_member_status, 400)                                       \
+    CHOICE(lockout_shows, PLACE_NONE, "none single lists all")                 \
+    CHOICE(patch_reply, REPLY_200_OBJECT, "204 200-empty 200-object 200-full") \
+    CHOICE(unknown_id, UNKNOWN_DROP, "drop 400 404")                           \
+    CHOICE(readd, 0, "ok 400 409")                                             \
+    CHOICE(reremove, 0, "ok 400 409")                                          \
+    FLAG(list_members, false)                                                  \
+    FLAG(resources_missing, false)                                             \
+    FLAG(filter_strict, true)                                                  \
+    FLAG(wrong_urn_empties, false)                                             \
+    FLAG(extra_keys, true)                                                     \
+    FLAG(events, false)                                                        \
+    FLAG(events_details, true)                                                 \
+    FLAG(kc_admin_api, false)                                                  \
+    FLAG(not_found_variant, false)                                             \
+    FLAG(fed_account_policy, false)                                            \
+    FLAG(aim, false)                                                           \
+    FLAG(post_members_fail, false)                                             \
+    FLAG(token_lightweight, false)                                             \
+    FLAG(cycles_400, false)                                                    \
+    FLAG(escape_slashes, false)                                                \
+    TEXT(workspace_id, NULL)                                                   \
+    TEXT(content_type, NULL)                                                   \
+    TEXT(retry_after, NULL)                                                    \
+    TEXT(token_aud, "realm-management")                                        \
+    TEXT(fed_audience, NULL)                                                   \
+    TEXT(fed_subject, NULL)                                                    \
+    TEXT(fed_issuer, NULL)
+
 struct knobs {
-    int latency_ms;
-    int token_life_s, dbx_token_life_s;
-    int patch_reply, unknown_id; /* enums above */
-    int readd, reremove;         /* rule 16: 1 refuses */
-    int post_status;             /* 201 or 200 */
-    int page_max;                /* Databricks clamps count to this */
-    int dbx_expired_status;      /* 401 or 403 */
-    int items_per_page;          /* -1: the truth, otherwise this */
-    int workspace_member_status; /* 400 or 500: rule 29 */
-    int kc_version;              /* as VERSION makes it */
-    int lockout_shows;           /* S16: enum place up to which a lockout shows as enabled:false */
-    bool list_members, resources_missing, filter_strict, wrong_urn_empties, extra_keys, events,
-        events_details;
-    bool kc_admin_api, not_found_variant;
-    bool aim;                 /* automatic identity management: rule 30 */
-    bool post_members_fail;   /* rule 21 */
-    bool token_lightweight;   /* Keycloak's tokens have neither sub nor aud */
-    bool cycles_400;          /* rule 39 */
-    bool escape_slashes;      /* S14: paths show a slash of a name as ~/ */
-    double rate[RATE_KINDS];  /* requests a second, 0: no limit */
-    const char *content_type; /* of Databricks answers */
-    const char *retry_after;  /* "seconds", "none", or the text to send */
-    const char *workspace_id; /* unified host: what X-Databricks-Workspace-Id must say; NULL: not asked */
-    const char *rules_off;    /* ",S7,14,": rules that are not obeyed */
-    const char *token_aud;    /* audience of Keycloak's tokens */
-    /* the federation policy; NULL: not checked, but a subject is always that of the client's account */
-    const char *fed_audience, *fed_subject, *fed_issuer;
-    bool fed_account_policy; /* true: client_id must be absent */
+    KNOBS(SLOT_INT_FIELD, SLOT_FLAG_FIELD, SLOT_TEXT_FIELD, SLOT_INT_FIELD)
+    int kc_version;          /* as VERSION makes it */
+    double rate[RATE_KINDS]; /* requests a second, 0: no limit */
+    const char *rules_off;   /* "S7,14,": rules that are not obeyed */
 };
 
 extern struct knobs knobs;
@@ -59,6 +72,41 @@ const char *knobs_set(json_object *o);
 const char *edit_apply(json_object *list);
 /* rules: the world's own, libconfig text, or NULL */
 const char *world_load(json_object *o, const char **rules);
+
+/* ---- load.c: things told in JSON, for worlds by hand, edits and POST. With world_lock held for writing. ---- */
+
+extern const char *problem;       /* the first thing that was wrong; passes with the request */
+void *fail(const char *fmt, ...); /* notes it; NULL, as what is `need`ed and not there */
+
+/* Sets the fields that o has and x can have; null takes a text away. */
+void fields_set(struct thing *x, json_object *o);
+/* A new thing as o tells it; o may be just its name. */
+struct thing *thing_told(enum kind kind, json_object *o, const char *name, struct thing *up, bool local);
+bool wants_local(json_object *o, bool def); /* its "level" */
+void permissions_set(json_object *list);
+struct thing *need(enum kind kind, const char *name, const struct thing *client); /* client: of a role */
+struct thing *need_role(const char *cid, const char *name);                       /* cid NULL: of the realm */
+/* By name; of any kind when kind is KINDS; groups of the other level too. */
+struct thing *need_dbx(enum kind kind, const char *name, bool local);
+
+/* ---- company.c: a made-up company of a given size, and the configuration that fits the running simulator ---- */
+
+enum start_state { START_DRIFT, START_EMPTY, START_IN_SYNC };
+
+struct company {
+    int users, groups, roles, memberships;
+    enum start_state start;
+    bool local; /* the Databricks groups are workspace groups */
+};
+
+struct config_out {
+    const char *dir, *kc_url, *dbx_url, *rules; /* rules NULL: those of company_make */
+    const char *kc_ca, *dbx_ca;                 /* certificate files, or NULL */
+    bool local;
+};
+
+void company_make(const struct company *c);
+const char *config_write(const struct config_out *c);
 
 /* kc_events.c: an admin event, if they are recorded; by: who did it, NULL an administrator of another realm */
 void event_add(const char *operation, const char *type, const char *path, const char *representation,

@@ -46,7 +46,7 @@ token_valid(struct req *r, enum level level, bool scim21)
 static bool
 aud_has(json_object *aud, const char *want)
 {
-    if (want == NULL || !json_object_is_type(aud, json_type_array))
+    if (want == NULL || !json_is(aud, json_type_array))
         return want == NULL || same(json_object_get_string(aud), want);
     for (size_t i = 0; i < json_len(aud); i++)
         if (strcmp(json_str(json_at(aud, i)), want) == 0)

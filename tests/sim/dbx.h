@@ -9,7 +9,6 @@
 
 #include "tests/sim/control.h"
 #include "tests/sim/http.h"
-#include "tests/sim/record.h"
 #include "tests/sim/world.h"
 
 enum level { LEVEL_ACCOUNT, LEVEL_WORKSPACE, LEVEL_PROXY };

@@ -1,6 +1,7 @@
 /* tests/sim/dbx_filter.c: SCIM filters: eq, ne, co, sw with and, or (rule 7). Source: databricks-api.md section 3.4 */
 #include "tests/sim/dbx.h"
 
+#include <regex.h>
 #include <string.h>
 
 enum { NODES_MAX = 200 };
@@ -11,73 +12,54 @@ struct filter {
     struct filter *next;
 };
 
-static const char bad_operator[] = "Given filter operator is not supported.";
-
 static const char *
-word(const char **p)
+part(const char *text, const regmatch_t *m)
 {
-    *p += strspn(*p, " ");
-    size_t n = strcspn(*p, " ");
-    const char *w = tsub(*p, n);
-    *p += n;
-    return w;
+    return m->rm_so < 0 ? NULL : tsub(text + m->rm_so, (size_t) (m->rm_eo - m->rm_so));
 }
 
-/* A JSON string in double quotes; true and false bare. The strict server takes nothing else; an older one took any word
- * and single quotes (knob filter_strict). */
+/* The strict server takes a JSON string in double quotes, true and false; an older one took any word and single quotes
+ * (knob filter_strict). */
 static const char *
-value(const char **p)
+value(const char *text)
 {
-    *p += strspn(*p, " ");
-    char quote = **p;
-    if (quote != '"' && (quote != '\'' || knobs.filter_strict)) {
-        const char *w = word(p);
-        return !knobs.filter_strict || strcmp(w, "true") == 0 || strcmp(w, "false") == 0 ? w : NULL;
-    }
-    const char *q = *p + 1;
-    while (*q != '\0' && *q != quote)
-        q += q[0] == '\\' && q[1] != '\0' ? 2 : 1;
-    if (*q == '\0')
-        return NULL;
-    const char *text = tsub(*p, (size_t) (q + 1 - *p)), *bare = tsub(*p + 1, (size_t) (q - 1 - *p));
-    *p = q + 1;
-    return quote == '"' ? json_object_get_string(json_parse(text)) : bare;
-}
-
-static struct filter *
-term(const char **p, const char **error)
-{
-    static const char *const ops[] = {"eq", "ne", "co", "sw"};
-    struct filter *f = talloc(sizeof *f);
-    f->attr = word(p);
-    const char *op = word(p);
-    for (size_t i = 0; i < COUNT(ops); i++)
-        if (strcasecmp(op, ops[i]) == 0)
-            f->op = ops[i];
-    f->value = f->op == NULL ? NULL : value(p);
-    if (f->value == NULL)
-        *error = f->op == NULL ? bad_operator : "Given filter value must be in double quotes.";
-    return f;
+    size_t n = strlen(text);
+    if (text[0] == '"')
+        return json_object_get_string(json_parse(text));
+    if (knobs.filter_strict)
+        return strcmp(text, "true") == 0 || strcmp(text, "false") == 0 ? text : NULL;
+    return text[0] == '\'' && n > 1 ? tsub(text + 1, n - 2) : text;
 }
 
 struct filter *
 filter_parse(const char *text, const char **error)
 {
+    static const char term[] =
+        "^ *([^ ]+) +(eq|ne|co|sw) +(\"([^\"\\]|\\\\.)*\"|'[^']*'|[^ \"']+)( +(and|or) +| *$)";
     struct filter *first = NULL, **end = &first;
-    const char *join = "";
-    for (int nodes = 1; *error == NULL; nodes += 2) {
-        *end = term(&text, error);
-        (*end)->or_before = strcasecmp(join, "or") == 0;
-        end = &(*end)->next;
-        text += strspn(text, " ");
-        if (nodes > NODES_MAX)
-            *error = "INVALID_FILTER: the filter has more than 200 nodes.";
-        if (*error != NULL || *text == '\0')
+    bool or_before = false;
+    regex_t re;
+    regmatch_t m[7];
+    if (regcomp(&re, term, REG_EXTENDED | REG_ICASE) != 0)
+        return NULL;
+    for (int nodes = 1; *error == NULL && (*text != '\0' || first == NULL); nodes += 2) {
+        if (regexec(&re, text, COUNT(m), m, 0) != 0) {
+            *error = "Given filter operator is not supported.";
             break;
-        join = word(&text);
-        if (strcasecmp(join, "or") != 0 && strcasecmp(join, "and") != 0)
-            *error = bad_operator;
+        }
+        struct filter *f = *end = talloc(sizeof *f);
+        *f = (struct filter){part(text, &m[1]), tlower(part(text, &m[2])), value(part(text, &m[3])),
+                             or_before, NULL};
+        const char *join = part(text, &m[6]);
+        or_before = join != NULL && strcasecmp(join, "or") == 0;
+        end = &f->next;
+        text += m[0].rm_eo;
+        if (f->value == NULL)
+            *error = "Given filter value must be in double quotes.";
+        else if (nodes > NODES_MAX)
+            *error = "INVALID_FILTER: the filter has more than 200 nodes.";
     }
+    regfree(&re);
     return *error == NULL ? first : NULL;
 }
 
@@ -85,24 +67,21 @@ filter_parse(const char *text, const char **error)
 static bool
 term_match(const struct filter *f, const struct thing *x)
 {
-    const struct {
-        const char *attr, *value;
-    } t[] = {{"id", x->id},
-             {"externalId", x->ext},
-             {"userName", x->kind == DBX_USER ? x->name : NULL},
-             {"displayName", x->kind == DBX_USER ? x->display : x->name},
-             {"applicationId", x->appid},
-             {"active", x->enabled ? "true" : "false"}};
-
+    const char *const t[][2] = {{"id", x->id},
+                                {"externalId", x->ext},
+                                {"userName", x->kind == DBX_USER ? x->name : NULL},
+                                {"displayName", x->kind == DBX_USER ? x->display : x->name},
+                                {"applicationId", x->appid},
+                                {"active", x->enabled ? "true" : "false"}};
     const char *have = NULL;
     for (size_t i = 0; i < COUNT(t); i++)
-        if (strcasecmp(f->attr, t[i].attr) == 0)
-            have = t[i].value;
-    if (have == NULL || strcmp(f->op, "ne") == 0)
-        return strcmp(f->op, "ne") == 0 && (have == NULL || strcasecmp(have, f->value) != 0);
-    if (strcmp(f->op, "eq") == 0)
-        return strcasecmp(have, f->value) == 0;
-    return f->op[0] == 's' ? strncasecmp(have, f->value, strlen(f->value)) == 0 : has_infix(have, f->value);
+        if (strcasecmp(f->attr, t[i][0]) == 0)
+            have = t[i][1];
+    if (have == NULL)
+        return f->op[0] == 'n';
+    return f->op[0] == 's'   ? strncasecmp(have, f->value, strlen(f->value)) == 0
+           : f->op[0] == 'c' ? has_infix(have, f->value)
+                             : (strcasecmp(have, f->value) == 0) == (f->op[0] == 'e');
 }
 
 bool

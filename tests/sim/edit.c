@@ -1,25 +1,26 @@
 /* tests/sim/edit.c: changes of the world by name, as an administrator or a stranger would make them; see control.h. */
 #include "tests/sim/control.h"
-#include "tests/sim/fields.h"
 
 #include <stdlib.h>
 #include <string.h>
 
-/* ---- S22: what the server would record ---- */
+/* Whom and what an edit is about: kc_user_add is verb `add` of noun `kc_user`. */
+static const struct noun {
+    const char *word;
+    enum kind kind;
+    const char *key; /* its name in the edit */
+} nouns[] = {{"kc_user_", USER, "username"},       {"kc_role_", ROLE, "role"},
+             {"kc_group_", GROUP, "group"},        {"dbx_user_", DBX_USER, "userName"},
+             {"dbx_sp_", DBX_SP, "applicationId"}, {"dbx_group_", DBX_GROUP, "group"}};
 
-static const char *
-by(json_object *o)
+static struct thing *
+named(enum kind kind, json_object *o, const char *key)
 {
-    return json_text(o, "by");
-}
-
-static void
-record_mapping(json_object *o, bool gave, const struct thing *role, const char *whose, const struct thing *x)
-{
-    const char *path = role->up == NULL ? tf("%s/%s/role-mappings/realm", whose, x->id)
-                                        : tf("%s/%s/role-mappings/clients/%s", whose, x->id, role->up->id);
-    event_role(gave ? "CREATE" : "DELETE", role->up == NULL ? "REALM_ROLE_MAPPING" : "CLIENT_ROLE_MAPPING",
-               path, role, by(o));
+    const char *name = json_text(o, key), *gid = json_text(o, "group_id");
+    return kind == USER    ? need(USER, name, NULL)
+           : kind == ROLE  ? need_role(json_text(o, "client"), name)
+           : kind == GROUP ? need(GROUP, gid != NULL ? gid : name, NULL)
+                           : need_dbx(kind, name, wants_local(o, false));
 }
 
 static const char *
@@ -28,314 +29,197 @@ role_type(const struct thing *role)
     return role->up == NULL ? "REALM_ROLE" : "CLIENT_ROLE";
 }
 
-/* ---- the realm: `arg` is what the table below says ---- */
+/* ---- verbs of one thing ---- */
 
-static void
-set_user(struct thing *u, json_object *o)
+static bool
+taken(enum kind kind, json_object *o, const char *name, struct thing *client)
 {
-    fields_set(u, o);
-    if (account() == u)
-        W.account_enabled = u->enabled;
+    return kind == USER   ? user_find(name) != NULL
+           : kind == ROLE ? role_find(client, name) != NULL
+                          : kind >= DBX_USER && kind != DBX_SP && !json_flag(o, "force", false) &&
+                                dbx_find_name(kind, name, kind == DBX_GROUP && wants_local(o, false)) != NULL;
 }
 
 static void
-user_add(json_object *o, int arg)
+add(const struct noun *n, json_object *o)
 {
-    const char *name = json_text(o, "username");
-    (void) arg;
-    if (name == NULL || user_find(name) != NULL) {
-        fail("user name missing or taken");
-        return;
+    const char *name = json_text(o, n->kind == DBX_SP ? "displayName" : n->key),
+               *parent = json_text(o, "parent");
+    struct thing *up =
+        n->kind == ROLE && json_text(o, "client") != NULL ? need(CLIENT, json_text(o, "client"), NULL) : NULL;
+    if (n->kind == GROUP) { /* group: "/a/b", or parent: "/a" and name (which may hold '/') */
+        const char *last = name == NULL ? NULL : strrchr(name, '/');
+        parent = parent == NULL && last != NULL ? tsub(name, (size_t) (last - name)) : parent;
+        up = parent == NULL || parent[0] == '\0' ? NULL : need(GROUP, parent, NULL);
+        name = json_text(o, "name") != NULL ? json_text(o, "name") : last != NULL ? last + 1 : name;
     }
-    struct thing *u = thing_new(USER, name, json_text(o, "id"), NULL, false);
-    set_user(u, o);
-    if (W.default_role != NULL && json_flag(o, "default_role", true)) /* S21 */
-        grant(W.default_role, u);
-    for (int i = 0; i < W.default_groups.n; i++)
-        join(W.default_groups.v[i], u);
-}
-
-static void
-user_change(json_object *o, int remove)
-{
-    struct thing *u = need_user(json_text(o, "username"));
-    if (u == NULL)
+    if (name != NULL && taken(n->kind, o, name, up))
+        fail("name taken: '%s'", name);
+    if (problem != NULL)
         return;
-    if (!remove)
-        set_user(u, o);
-    event_add(remove ? "DELETE" : "UPDATE", "USER", tf("users/%s", u->id),
-              remove ? NULL : tf("{'enabled':%b}", u->enabled), by(o));
-    if (remove)
-        thing_del(u, 0, "edit");
-    else if (json_text(o, "new_username") != NULL)
-        thing_rename(u, json_text(o, "new_username"));
+    struct thing *x = thing_told(n->kind, o, name, up, wants_local(o, false));
+    if (x == NULL || n->kind != USER)
+        return;
+    if (W.default_role != NULL && json_flag(o, "default_role", true)) /* S21 */
+        grant(W.default_role, x);
+    for (int i = 0; i < W.default_groups.n; i++)
+        join(W.default_groups.v[i], x);
 }
 
 static void
-role_grant(json_object *o, int give)
+change(struct thing *x, json_object *o, const char *verb)
 {
-    struct thing *r = need_role(json_text(o, "client"), json_text(o, "role"));
+    const char *by = json_text(o, "by"), *to = json_text(o, "to"), *parent = json_text(o, "parent");
+    bool removed = strcmp(verb, "remove") == 0 || strcmp(verb, "delete") == 0;
+    if (strcmp(verb, "set") == 0) {
+        fields_set(x, o);
+        if (x == account())
+            W.account_enabled = x->enabled;
+        if (x->kind == USER)
+            event_add("UPDATE", "USER", tf("users/%s", x->id), tf("{'enabled':%b}", x->enabled), by);
+        to = json_text(o, "new_username");
+    }
+    if (removed && (x->kind == USER || x->kind == ROLE)) /* S22 */
+        event_add("DELETE", x->kind == USER ? "USER" : role_type(x),
+                  x->kind == USER ? tf("users/%s", x->id) : tf("roles/%s", x->name), NULL, by);
+    if (removed)
+        thing_del(x, 0, "edit");
+    else if (strcmp(verb, "inactive") == 0)
+        x->enabled = false;
+    else if (strcmp(verb, "move") == 0 && x->kind == GROUP)
+        group_move(x, parent == NULL ? NULL : need(GROUP, parent, NULL));
+    else if (to != NULL)
+        thing_rename(x, to);
+    else if (strcmp(verb, "set") != 0)
+        fail("unknown edit");
+}
+
+/* ---- what ties two; S22: what the server would record ---- */
+
+static void
+role_grant(json_object *o, bool give)
+{
+    struct thing *r = named(ROLE, o, "role");
     bool user = json_text(o, "username") != NULL;
-    const char *group = json_text(o, json_text(o, "group_id") != NULL ? "group_id" : "group");
-    struct thing *to = r == NULL ? NULL : user ? need_user(json_text(o, "username")) : need_group(group);
+    struct thing *to = r == NULL ? NULL : user ? named(USER, o, "username") : named(GROUP, o, "group");
     if (to == NULL)
         return;
     (void) (give ? grant(r, to) : ungrant(r, to));
-    record_mapping(o, give, r, user ? "users" : "groups", to); /* also when it was so already */
+    const char *path = tf("%s/%s/role-mappings/%s%s", user ? "users" : "groups", to->id,
+                          r->up == NULL ? "realm" : "clients/", r->up == NULL ? "" : r->up->id);
+    event_role(give ? "CREATE" : "DELETE", tf("%s_MAPPING", role_type(r)), path, r, json_text(o, "by"));
 }
 
 static void
-role_add(json_object *o, int arg)
+composite(json_object *o, bool put)
 {
-    const char *name = json_text(o, "role"), *cid = json_text(o, "client");
-    struct thing *c = cid == NULL ? NULL : need_client(cid);
-    (void) arg;
-    if (name == NULL || (cid != NULL && c == NULL) || role_find(c, name) != NULL)
-        fail("role name missing or taken");
-    else
-        (void) thing_new(ROLE, name, json_text(o, "id"), c, false);
-}
-
-static void
-role_change(json_object *o, int remove)
-{
-    struct thing *r = need_role(json_text(o, "client"), json_text(o, "role"));
-    if (r != NULL && remove) {
-        event_add("DELETE", role_type(r), tf("roles/%s", r->name), NULL, by(o));
-        thing_del(r, 0, "edit");
-    } else if (r != NULL && json_text(o, "to") != NULL)
-        thing_rename(r, json_text(o, "to"));
-}
-
-static void
-composite(json_object *o, int put)
-{
-    struct thing *r = need_role(json_text(o, "client"), json_text(o, "role")),
+    struct thing *r = named(ROLE, o, "role"),
                  *child = need_role(json_text(o, "child_client"), json_text(o, "child"));
     if (r == NULL || child == NULL)
         return;
     list_drop(&r->roles, child);
     if (put)
         list_add(&r->roles, child);
-    event_role(put ? "CREATE" : "DELETE", role_type(r), tf("roles/%s/composites", r->name), child, by(o));
-}
-
-/* group: "/a/b", or parent: "/a" and name (which may hold '/') */
-static void
-group_add(json_object *o, int arg)
-{
-    const char *path = json_text(o, "group"), *up = json_text(o, "parent"), *name = json_text(o, "name");
-    const char *last = path == NULL ? NULL : strrchr(path, '/');
-    (void) arg;
-    if (up == NULL)
-        up = last == NULL ? "" : tsub(path, (size_t) (last - path));
-    struct thing *parent = up[0] == '\0' ? NULL : need_group(up);
-    name = name != NULL ? name : last != NULL ? last + 1 : "unnamed";
-    if (up[0] == '\0' || parent != NULL)
-        fields_set(thing_new(GROUP, name, json_text(o, "id"), parent, false), o);
-}
-
-enum { DELETE, RENAME, MOVE, LEAVE, JOIN };
-
-static void
-group_change(json_object *o, int what)
-{
-    struct thing *g = need_group(json_text(o, json_text(o, "group_id") != NULL ? "group_id" : "group"));
-    struct thing *u = g == NULL || what < LEAVE ? NULL : need_user(json_text(o, "username"));
-    const char *to = json_text(o, what == RENAME ? "to" : "parent");
-    if (g == NULL || (what >= LEAVE && u == NULL))
-        return;
-    if (what == DELETE)
-        thing_del(g, 0, "edit");
-    else if (what == RENAME && to != NULL)
-        thing_rename(g, to);
-    else if (what == MOVE)
-        group_move(g, to == NULL ? NULL : need_group(to));
-    else if (what >= LEAVE && (what == JOIN ? join(g, u) : leave(g, u))) /* no event when it was so already */
-        event_add(what == JOIN ? "CREATE" : "DELETE", "GROUP_MEMBERSHIP",
-                  tf("users/%s/groups/%s", u->id, g->id),
-                  tf("{'id':%q,'name':%q,'path':%q}", g->id, g->name, group_path(g)), by(o));
+    event_role(put ? "CREATE" : "DELETE", role_type(r), tf("roles/%s/composites", r->name), child,
+               json_text(o, "by"));
 }
 
 static void
-directory(json_object *o, int arg)
+membership(json_object *o, bool in)
 {
-    const char *id = json_text(o, "component");
-    (void) arg;
-    int down = json_get(o, "down") == NULL ? -1 : json_flag(o, "down", false);
-    if (id == NULL || !directory_set(id, json_text(o, "mode"), json_text(o, "cache"), down))
-        fail("no component '%s'", id != NULL ? id : "(not given)");
+    struct thing *g = named(GROUP, o, "group"), *u = named(USER, o, "username");
+    if (g != NULL && u != NULL && (in ? join(g, u) : leave(g, u))) /* no event when it was so already */
+        event_add(in ? "CREATE" : "DELETE", "GROUP_MEMBERSHIP", tf("users/%s/groups/%s", u->id, g->id),
+                  tf("{'id':%q,'name':%q,'path':%q}", g->id, g->name, group_path(g)), json_text(o, "by"));
 }
 
 static void
-not_before(json_object *o, int arg)
+dbx_member(json_object *o, bool in)
 {
-    (void) arg; /* by default tokens issued in this second die too */
-    W.not_before = json_int(o, "unix_s", clock_unix_ms() / 1000 + 1);
-}
-
-static void
-client(json_object *o, int arg)
-{
-    (void) arg;
-    W.client_enabled = json_flag(o, "enabled", W.client_enabled);
-}
-
-static void
-permissions(json_object *o, int arg)
-{
-    (void) arg;
-    permissions_set(json_get(o, "permissions"));
-}
-
-static void
-kc_secret(json_object *o, int arg)
-{
-    (void) arg; /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
-    W.kc_rotated = json_flag(o, "rotate", false) ? W.kc_secret : NULL;
-    W.kc_secret = keep(json_str(json_get(o, "secret")));
-}
-
-static void
-dbx_secret(json_object *o, int token)
-{
-    *(token ? &W.pat : &W.dbx_secret) = keep(json_str(json_get(o, token ? "token" : "secret")));
-}
-
-/* ---- Databricks ---- */
-
-static void
-dbx_member(json_object *o, int add)
-{
-    struct thing *g = need_dbx(json_text(o, "group"), "G", wants_local(o, false)),
-                 *m = need_dbx(json_text(o, "member"), "USG", wants_local(o, false));
+    struct thing *g = named(DBX_GROUP, o, "group"), *m = named(KINDS, o, "member");
     if (g != NULL && m != NULL)
-        (void) (add ? member_add(g, m, 0, "edit") : member_drop(g, m, 0, "edit"));
+        (void) (in ? member_add(g, m, 0, "edit") : member_drop(g, m, 0, "edit"));
 }
 
-static const char *
-dbx_key(enum kind kind)
+/* ---- what is there once ---- */
+
+static void
+secret(json_object *o, bool kc)
 {
-    return kind == DBX_USER ? "userName" : kind == DBX_GROUP ? "group" : "applicationId";
+    const char *text = keep(json_str(json_get(o, "secret")));
+    if (kc) { /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
+        W.kc_rotated = json_flag(o, "rotate", false) ? W.kc_secret : NULL;
+        W.kc_secret = text;
+    } else
+        W.dbx_secret = text;
 }
 
 static void
-dbx_add(json_object *o, int kind)
+setting(json_object *o, bool unused)
 {
-    const char *name = json_text(o, kind == DBX_SP ? "displayName" : dbx_key((enum kind) kind));
-    bool local = kind == DBX_GROUP && wants_local(o, false);
-    if (name != NULL && kind != DBX_SP && !json_flag(o, "force", false) &&
-        dbx_find_name((enum kind) kind, name, local) != NULL)
-        fail("name taken: '%s'", name);
-    else
-        (void) dbx_new((enum kind) kind, o, name, local);
-}
-
-static struct thing *
-dbx_one(json_object *o, int kind)
-{
-    return need_dbx(json_text(o, dbx_key((enum kind) kind)),
-                    kind == DBX_USER ? "U"
-                    : kind == DBX_SP ? "S"
-                                     : "G",
-                    wants_local(o, false));
-}
-
-static void
-dbx_delete(json_object *o, int kind)
-{
-    struct thing *x = dbx_one(o, kind);
-    if (x != NULL)
-        thing_del(x, 0, "edit");
-}
-
-static void
-dbx_set(json_object *o, int kind)
-{
-    struct thing *x = dbx_one(o, kind);
-    if (x != NULL)
-        fields_set(x, o);
-}
-
-static void
-dbx_inactive(json_object *o, int kind)
-{
-    struct thing *x = dbx_one(o, kind);
-    if (x != NULL)
-        x->enabled = false;
-}
-
-static void
-dbx_rename(json_object *o, int kind)
-{
-    struct thing *x = dbx_one(o, kind);
-    if (x != NULL && json_text(o, "to") != NULL)
-        thing_rename(x, json_text(o, "to"));
+    (void) unused;
+    const char *op = json_text(o, "op"), *id = json_text(o, "component");
+    if (strcmp(op, "kc_not_before") == 0) /* by default tokens issued in this second die too */
+        W.not_before = json_int(o, "unix_s", clock_unix_ms() / 1000 + 1);
+    else if (strcmp(op, "kc_client") == 0)
+        W.client_enabled = json_flag(o, "enabled", W.client_enabled);
+    else if (strcmp(op, "kc_permissions") == 0)
+        permissions_set(json_get(o, "permissions"));
+    else if (strcmp(op, "dbx_token") == 0)
+        W.pat = keep(json_str(json_get(o, "token")));
+    else if (!directory_set(id, json_text(o, "mode"), json_text(o, "cache"),
+                            json_get(o, "down") == NULL ? -1 : json_flag(o, "down", false)))
+        fail("no component '%s'", id != NULL ? id : "(not given)");
 }
 
 static const struct {
     const char *op;
-    void (*run)(json_object *o, int arg);
-    int arg;
+    void (*run)(json_object *o, bool arg);
+    bool arg;
 } table[] = {
-    {"kc_user_add", user_add, 0},
-    {"kc_user_set", user_change, false},
-    {"kc_user_remove", user_change, true},
-    {"kc_role_grant", role_grant, true},
-    {"kc_role_revoke", role_grant, false},
-    {"kc_role_add", role_add, 0},
-    {"kc_role_delete", role_change, true},
-    {"kc_role_rename", role_change, false},
-    {"kc_composite_add", composite, true},
-    {"kc_composite_remove", composite, false},
-    {"kc_group_add", group_add, 0},
-    {"kc_group_delete", group_change, DELETE},
-    {"kc_group_rename", group_change, RENAME},
-    {"kc_group_move", group_change, MOVE},
-    {"kc_group_join", group_change, JOIN},
-    {"kc_group_leave", group_change, LEAVE},
-    {"kc_directory", directory, 0},
-    {"kc_secret", kc_secret, 0},
-    {"kc_not_before", not_before, 0},
-    {"kc_client", client, 0},
-    {"kc_permissions", permissions, 0},
-    {"dbx_secret", dbx_secret, false},
-    {"dbx_token", dbx_secret, true},
-    {"dbx_member_add", dbx_member, true},
-    {"dbx_member_remove", dbx_member, false},
-    {"dbx_group_add", dbx_add, DBX_GROUP},
-    {"dbx_group_delete", dbx_delete, DBX_GROUP},
-    {"dbx_group_rename", dbx_rename, DBX_GROUP},
-    {"dbx_group_set", dbx_set, DBX_GROUP},
-    {"dbx_user_add", dbx_add, DBX_USER},
-    {"dbx_user_delete", dbx_delete, DBX_USER},
-    {"dbx_user_rename", dbx_rename, DBX_USER},
-    {"dbx_user_inactive", dbx_inactive, DBX_USER},
-    {"dbx_user_set", dbx_set, DBX_USER},
-    {"dbx_sp_add", dbx_add, DBX_SP},
-    {"dbx_sp_delete", dbx_delete, DBX_SP},
-    {"dbx_sp_inactive", dbx_inactive, DBX_SP},
-    {"dbx_sp_set", dbx_set, DBX_SP},
+    {"kc_role_grant", role_grant, true},   {"kc_role_revoke", role_grant, false},
+    {"kc_composite_add", composite, true}, {"kc_composite_remove", composite, false},
+    {"kc_group_join", membership, true},   {"kc_group_leave", membership, false},
+    {"dbx_member_add", dbx_member, true},  {"dbx_member_remove", dbx_member, false},
+    {"kc_secret", secret, true},           {"dbx_secret", secret, false},
+    {"kc_not_before", setting, false},     {"kc_client", setting, false},
+    {"kc_permissions", setting, false},    {"kc_directory", setting, false},
+    {"dbx_token", setting, false},
 };
+
+static void
+one(json_object *o, const char *op)
+{
+    for (size_t i = 0; i < COUNT(table); i++)
+        if (strcmp(table[i].op, op) == 0) {
+            table[i].run(o, table[i].arg);
+            return;
+        }
+    for (const struct noun *n = nouns; n < nouns + COUNT(nouns); n++)
+        if (begins(op, n->word)) {
+            const char *verb = op + strlen(n->word);
+            struct thing *x = strcmp(verb, "add") == 0 ? NULL : named(n->kind, o, n->key);
+            if (strcmp(verb, "add") == 0)
+                add(n, o);
+            else if (x != NULL)
+                change(x, o, verb);
+            return;
+        }
+    fail("unknown edit");
+}
 
 const char *
 edit_apply(json_object *list)
 {
-    if (!json_object_is_type(list, json_type_array))
+    if (!json_is(list, json_type_array))
         return "want a JSON list of edits";
     const char *bad = NULL;
     pthread_rwlock_wrlock(&world_lock);
     for (size_t i = 0; i < json_len(list) && bad == NULL; i++) {
         const char *op = json_text(json_at(list, i), "op");
-        size_t k = 0;
-        while (k < COUNT(table) && !same(table[k].op, op))
-            k++;
         problem = NULL;
-        if (k == COUNT(table))
-            bad = tf("unknown edit '%s'", op != NULL ? op : "(none)");
-        else
-            table[k].run(json_at(list, i), table[k].arg);
-        bad = problem != NULL ? tf("%s: %s", op, problem) : bad;
+        one(json_at(list, i), op != NULL ? op : "(none)");
+        bad = problem != NULL ? tf("%s: %s", op, problem) : NULL;
         problem = NULL;
     }
     pthread_rwlock_unlock(&world_lock);

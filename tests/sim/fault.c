@@ -1,7 +1,5 @@
 /* tests/sim/fault.c: see fault.h. */
-#include "tests/sim/fault.h"
-
-#include "tests/sim/record.h"
+#include "tests/sim/http.h"
 
 #include <pthread.h>
 #include <regex.h>
@@ -16,8 +14,7 @@ struct fault {
     struct act act;
 };
 
-const struct act fault_none = {
-    .number = -1, .fail_after_ops = -1, .truncate = -1, .truncate_ok = -1, .drip_bytes = 16};
+const struct act fault_none = {ACTS(SLOT_NORMAL, SLOT_NORMAL, SLOT_NORMAL).number = -1};
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
 static struct fault **faults;
@@ -65,59 +62,17 @@ static const struct preset {
     {"unauthorized_401", 401, JSON, "{\"error\":\"HTTP 401 Unauthorized\"}", NULL},
 };
 
-static const struct {
-    const char *name;
-    int ending;
-} endings[] = {
-    {"reset", END_RESET}, {"close_before_headers", END_CLOSE}, {"close", END_CLOSE}, {"hang", END_HANG}};
+#define ROW_INT(name, normal) {#name, SLOT_INT, offsetof(struct act, name), NULL, 0},
+#define ROW_FLAG(name, normal) {#name, SLOT_FLAG, offsetof(struct act, name), NULL, 0},
+#define ROW_TEXT(name, normal) {#name, SLOT_TEXT, offsetof(struct act, name), NULL, 0},
 
-static const struct field {
-    const char *key;
+static const struct slot slots[] = {ACTS(ROW_INT, ROW_FLAG, ROW_TEXT)};
 
-    enum { F_INT, F_FLAG, F_TEXT } type;
-
-    size_t at;
-} fields[] = {
-    {"status", F_INT, offsetof(struct act, status)},
-    {"drop_rows", F_INT, offsetof(struct act, drop_rows)},
-    {"dup_rows", F_INT, offsetof(struct act, dup_rows)},
-    {"stale_reads", F_INT, offsetof(struct act, stale_reads)},
-    {"delay_ms", F_INT, offsetof(struct act, delay_ms)},
-    {"drip_ms", F_INT, offsetof(struct act, drip_ms)},
-    {"drip_bytes", F_INT, offsetof(struct act, drip_bytes)},
-    {"fail_after_ops", F_INT, offsetof(struct act, fail_after_ops)},
-    {"truncate", F_INT, offsetof(struct act, truncate)},
-    {"truncate_ok", F_INT, offsetof(struct act, truncate_ok)},
-    {"pad", F_INT, offsetof(struct act, pad)},
-    {"flip_back", F_FLAG, offsetof(struct act, flip_back)},
-    {"gzip", F_FLAG, offsetof(struct act, gzip)},
-    {"empty_list", F_FLAG, offsetof(struct act, empty_list)},
-    {"repeat_page", F_FLAG, offsetof(struct act, repeat_page)},
-    {"apply", F_FLAG, offsetof(struct act, apply)},
-    {"retry_after", F_TEXT, offsetof(struct act, retry_after)},
-    {"content_type", F_TEXT, offsetof(struct act, content_type)},
-    {"body", F_TEXT, offsetof(struct act, body)},
-    {"hook", F_TEXT, offsetof(struct act, hook)},
-};
-
-static const struct field *
-field_of(const char *key)
-{
-    for (size_t i = 0; i < COUNT(fields); i++)
-        if (strcmp(key, fields[i].key) == 0)
-            return &fields[i];
-    return NULL;
-}
-
+/* A fault of one word: a flag or a preset. */
 static bool
 word(struct act *a, const char *w)
 {
-    const struct field *f = field_of(w);
-    for (size_t i = 0; i < COUNT(endings); i++)
-        if (strcmp(w, endings[i].name) == 0) {
-            a->ending = endings[i].ending;
-            return true;
-        }
+    const struct slot *s = slot_find(slots, COUNT(slots), w);
     for (const struct preset *p = presets; p < presets + COUNT(presets); p++)
         if (strcmp(w, p->name) == 0) {
             a->status = p->status;
@@ -126,44 +81,26 @@ word(struct act *a, const char *w)
             a->retry_after = p->retry;
             return true;
         }
-    if (f == NULL || f->type != F_FLAG)
-        return false;
-    *(bool *) ((char *) a + f->at) = true;
-    return true;
+    return s != NULL && s->type == SLOT_FLAG && slot_set(a, s, json_parse("true"));
 }
 
 static bool
 set(struct act *a, const char *key, json_object *v)
 {
-    const struct field *f = field_of(key);
-    bool text = json_object_is_type(v, json_type_string);
-    if (f != NULL) {
-        char *at = (char *) a + f->at;
-        if (f->type == F_INT)
-            *(int *) at = json_object_get_int(v);
-        else if (f->type == F_FLAG)
-            *(bool *) at = json_object_get_boolean(v);
-        else
-            *(const char **) at =
-                keep(text ? json_str(v) : json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE));
-        return true;
-    }
-    if (strcmp(key, "apply_then") == 0) {
-        a->apply = true;
-        if (text)
-            return word(a, json_str(v));
-        a->status = json_object_get_int(v);
-        a->body = SCIM("Max retries exhausted with RPC");
-        return true;
-    }
+    const struct slot *s = slot_find(slots, COUNT(slots), key);
+    if (s != NULL)
+        return slot_set(a, s, v);
     if (strcmp(key, "when") == 0)
         a->hook_first = strcmp(json_str(v), "before") == 0;
-    else if (strcmp(key, "headers") == 0 && json_object_is_type(v, json_type_object))
+    else if (strcmp(key, "headers") == 0 && json_is(v, json_type_object))
         a->headers = json_object_get(v);
-    else if (strcmp(key, "preset") == 0 || strcmp(key, "end") == 0)
-        return word(a, json_str(v));
-    else
-        return json_object_is_type(v, json_type_boolean) && word(a, key); /* "reset": true and the like */
+    else if (strcmp(key, "apply_then") == 0) {
+        a->apply = true;
+        a->status = json_is(v, json_type_string) ? 0 : json_object_get_int(v);
+        a->body = SCIM("Max retries exhausted with RPC");
+        return a->status != 0 || word(a, json_str(v));
+    } else
+        return false;
     return true;
 }
 
@@ -193,9 +130,9 @@ parse_fault(struct fault *f, json_object *o)
         return bad != NULL ? bad : "a fault needs \"do\"";
     if (side != NULL)
         json_object_object_add(f->match, "side", json_object_new_string(side));
-    if (json_object_is_type(d, json_type_string))
+    if (json_is(d, json_type_string))
         return word(&f->act, json_str(d)) ? NULL : tf("unknown fault '%s'", json_str(d));
-    if (json_object_is_type(d, json_type_object)) {
+    if (json_is(d, json_type_object)) {
         json_object_object_foreach(d, key, val)
         {
             if (!set(&f->act, key, val))
@@ -218,7 +155,7 @@ fault_free(struct fault *f)
 const char *
 fault_add(json_object *list)
 {
-    if (!json_object_is_type(list, json_type_array))
+    if (!json_is(list, json_type_array))
         return "want a JSON list of faults";
     const char *bad = NULL;
     pthread_mutex_lock(&lock);

@@ -2,8 +2,6 @@
 #include "tests/sim/http.h"
 
 #include "tests/sim/control.h"
-#include "tests/sim/fault.h"
-#include "tests/sim/record.h"
 
 #include <arpa/inet.h>
 #include <netinet/in.h>
@@ -182,15 +180,15 @@ gzip_stored(struct buf *b)
 /* No bytes at all. Returning MHD_NO closes; a reset is made by disconnecting the socket, which sends RST at once. A
  * connection that dies so before its first byte is what makes libcurl send a request again on its own. */
 static enum MHD_Result
-end_badly(struct req *r, int how)
+end_badly(struct req *r)
 {
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct pollfd p = {.fd = i == NULL ? -1 : i->connect_fd, .events = POLLRDHUP};
     r->status = 0;
-    if (how == END_RESET) {
+    if (r->act->reset) {
         struct sockaddr none = {.sa_family = AF_UNSPEC};
         (void) connect(p.fd, &none, sizeof none);
-    } else if (how == END_CLOSE)
+    } else if (r->act->close_before_headers)
         (void) shutdown(p.fd, SHUT_RDWR);
     else
         for (int ms = 0; ms < HANG_MAX_MS && !stopping && poll(&p, 1, 20) == 0; ms += 20)
@@ -287,12 +285,13 @@ serve(struct req *r)
     sleep_ms(knobs.latency_ms);
     (void) wait_ms(a->delay_ms);
     hook(r, true);
-    if ((a->status == 0 && a->ending == END_SEND) || a->apply)
+    bool silent = a->reset || a->close_before_headers || a->hang;
+    if ((a->status == 0 && !silent) || a->apply)
         r->side == SIDE_KC ? kc_answer(r) : dbx_answer(r);
     if (a->status != 0)
         answer(r, a->status, "application/json", "%s", a->body != NULL ? a->body : "");
     hook(r, false);
-    return a->ending != END_SEND ? end_badly(r, a->ending) : send_answer(r);
+    return silent ? end_badly(r) : send_answer(r);
 }
 
 static void *

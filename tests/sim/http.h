@@ -15,23 +15,41 @@
 
 enum side { SIDE_KC, SIDE_DBX };
 
-enum ending { END_SEND, END_RESET, END_CLOSE, END_HANG };
-
 enum { MAX_SEGS = 24 };
 
-/* What a fault does (rules S9, S10, S19; 19, 20, 22, 23, 26, 27, 37, 38). */
+/* What a fault does (rules S9, S10, S19; 19, 20, 22, 23, 26, 27, 37, 38), with its normal state; README.md. status 0: as
+ * computed. reset, close_before_headers, hang: no answer. apply: work on the request first, then spoil the answer. Sizes
+ * are bytes. */
+#define ACTS(NUMBER, FLAG, TEXT)      \
+    NUMBER(status, 0)                 \
+    NUMBER(drop_rows, 0)              \
+    NUMBER(dup_rows, 0)               \
+    NUMBER(stale_reads, 0)            \
+    NUMBER(fail_after_ops, -1)        \
+    NUMBER(truncate, -1)              \
+    NUMBER(truncate_ok, -1)           \
+    NUMBER(pad, 0)                    \
+    NUMBER(delay_ms, 0)               \
+    NUMBER(drip_ms, 0)                \
+    NUMBER(drip_bytes, 16)            \
+    FLAG(reset, false)                \
+    FLAG(close_before_headers, false) \
+    FLAG(hang, false)                 \
+    FLAG(apply, false)                \
+    FLAG(empty_list, false)           \
+    FLAG(repeat_page, false)          \
+    FLAG(flip_back, false)            \
+    FLAG(gzip, false)                 \
+    TEXT(body, NULL)                  \
+    TEXT(content_type, NULL)          \
+    TEXT(retry_after, NULL)           \
+    TEXT(hook, NULL)
+
 struct act {
-    int number; /* of the fault, for the log; -1: none */
-    int status; /* 0: as computed */
-    const char *body, *content_type, *retry_after, *hook;
-    json_object *headers;
-    int ending;
-    bool apply;      /* work on the request first, then spoil the answer */
+    ACTS(SLOT_INT_FIELD, SLOT_FLAG_FIELD, SLOT_TEXT_FIELD)
+    int number;      /* of the fault, for the log; -1: none */
     bool hook_first; /* hook before answering, otherwise after the answer was computed */
-    bool empty_list, repeat_page, flip_back, gzip;
-    int drop_rows, dup_rows, stale_reads, fail_after_ops; /* fail_after_ops -1: no */
-    int truncate, truncate_ok, pad;                       /* bytes, -1: no */
-    int delay_ms, drip_ms, drip_bytes;
+    json_object *headers;
 };
 
 struct req {
@@ -78,6 +96,26 @@ struct page {
 
 struct page page_cut(const struct req *r, int n, int64_t first, int64_t max); /* max < 0: all */
 bool page_shows(const struct req *r, const struct page *p, int i);
+
+/* record.c: the log of requests and the counts (rules 36 and S25). Authorization is kept as "present", secret form fields as
+ * "REDACTED". Locks itself; a request that is still being served survives rec_clear. */
+void rec_begin(struct req *r);
+void rec_end(struct req *r);
+int64_t rec_number(const struct rec *c);
+int64_t rec_side_number(const struct rec *c); /* 1-based among the requests of that side */
+void rec_dump(struct buf *out);
+void rec_stats(struct buf *out);
+void rec_clear(void);
+void rec_quiet(bool quiet); /* count, but keep no records */
+
+/* fault.c: faults as data: which request, and what happens to it. A fault that was posted lives until the program ends,
+ * since a request in flight may use it. Locks itself. */
+extern const struct act fault_none;
+
+const char *fault_add(json_object *list); /* what is not understood, then nothing was added */
+void fault_clear(void);
+const struct act *fault_match(const struct req *r);
+void fault_dump(struct buf *out);
 
 void kc_answer(struct req *r);
 void dbx_answer(struct req *r);

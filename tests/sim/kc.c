@@ -236,29 +236,17 @@ kc_row(struct buf *b, const struct thing *x, const struct shape *shape)
 
 /* ---- what needs no file of its own ---- */
 
-static void
-one_role(struct req *r, struct target *t)
-{
-    kc_one(r, t->role, 0);
-}
-
-static void
-one_group(struct req *r, struct target *t)
+/* The one thing that the path names last. */
+void
+kc_show(struct req *r, struct target *t)
 {
     /* without view-clients the client part is silently missing here: keycloak-verified.md section 5 */
-    kc_one(r, t->group, SUB_COUNT | ((t->perm & P_VIEW_CLIENTS) != 0 ? CLIENTS : 0));
-}
-
-static void
-one_user(struct req *r, struct target *t)
-{
-    kc_one(r, t->user, ACCESS);
-}
-
-static void
-one_client(struct req *r, struct target *t)
-{
-    kc_one(r, t->client, 0);
+    unsigned clients = (t->perm & P_VIEW_CLIENTS) != 0 ? CLIENTS : 0;
+    const struct thing *x = t->role != NULL    ? t->role
+                            : t->group != NULL ? t->group
+                            : t->user != NULL  ? t->user
+                                               : t->client;
+    kc_one(r, x, x->kind == USER ? ACCESS : x->kind == GROUP ? SUB_COUNT | clients : 0);
 }
 
 static void
@@ -266,29 +254,6 @@ empty_list(struct req *r, struct target *t)
 {
     (void) t;
     answer(r, 200, KC_JSON, "[]");
-}
-
-static void
-group_mappings(struct req *r, struct target *t)
-{
-    struct list v = {0};
-    for (int i = 0; i < t->group->roles.n; i++)
-        if (t->group->roles.v[i]->up == NULL)
-            list_pass(&v, t->group->roles.v[i]);
-    kc_list(r, &v, -1, true, &(struct shape){.flags = BRIEF});
-}
-
-static void
-default_groups(struct req *r, struct target *t)
-{
-    (void) t;
-    kc_list(r, &W.default_groups, -1, true, &(struct shape){.flags = BRIEF | SUB_COUNT});
-}
-
-static void
-user_groups_count(struct req *r, struct target *t)
-{
-    answer(r, 200, KC_JSON, "{'count':%d}", directory_live_groups(t->user));
 }
 
 /* ---- paths ---- */
@@ -302,26 +267,26 @@ static const struct route {
 } routes[] = {
     {"", "realm", ~0u, kc_realm, NULL},
     {"roles", "roles", P_VIEW_REALM, kc_list_roles, NULL},
-    {"roles/R", "role", 0, one_role, NULL},
+    {"roles/R", "role", 0, kc_show, NULL},
     {"roles/R/users", "role_users", P_QUERY_USERS, kc_role_users, NULL},
     {"roles/R/groups", "role_groups", P_QUERY_GROUPS, kc_role_groups, NULL},
     {"roles/R/composites", "composites", 0, kc_composites, "all"},
     {"roles/R/composites/realm", "composites", 0, kc_composites, "realm"},
-    {"roles-by-id/I", "role_by_id", 0, one_role, NULL},
+    {"roles-by-id/I", "role_by_id", 0, kc_show, NULL},
     {"roles-by-id/I/composites", "composites_by_id", 0, kc_composites, "all by id"},
     {"roles-by-id/I/composites/realm", "composites_by_id", 0, kc_composites, "realm by id"},
     {"groups", "groups", P_QUERY_GROUPS, kc_list_groups, NULL},
-    {"groups/count", "groups_count", P_QUERY_GROUPS, kc_count_groups, NULL},
-    {"groups/G", "group", 0, one_group, NULL},
+    {"groups/count", "groups_count", P_QUERY_GROUPS, kc_list_groups, "count"},
+    {"groups/G", "group", 0, kc_show, NULL},
     {"groups/G/children", "children", 0, kc_children, NULL},
     {"groups/G/members", "members", 0, kc_members, NULL},
-    {"groups/G/role-mappings/realm", "group_roles", 0, group_mappings, NULL},
+    {"groups/G/role-mappings/realm", "group_roles", 0, kc_mapped_roles, NULL},
     {"group-by-path/**", "group_by_path", 0, kc_group_by_path, NULL},
     {"users", "users", P_QUERY_USERS, kc_list_users, NULL},
     {"users/count", "users_count", P_QUERY_USERS, kc_list_users, "count"},
-    {"users/U", "user", 0, one_user, NULL},
+    {"users/U", "user", 0, kc_show, NULL},
     {"users/U/groups", "user_groups", 0, kc_user_groups, NULL},
-    {"users/U/groups/count", "user_groups_count", 0, user_groups_count, NULL},
+    {"users/U/groups/count", "user_groups_count", 0, kc_user_groups, "count"},
     {"users/U/credentials", "credentials", 0, empty_list, NULL},
     {"users/U/federated-identity", "user", 0, empty_list, NULL},
     {"users/U/role-mappings/realm", "user_roles", 0, kc_mapped_roles, NULL},
@@ -329,9 +294,9 @@ static const struct route {
     {"users/U/role-mappings/clients/C", "user_roles", 0, kc_mapped_roles, NULL},
     {"users/U/role-mappings/clients/C/composite", "user_effective", 0, kc_mapped_roles, "composite"},
     {"clients", "clients", P_QUERY_CLIENTS, kc_list_clients, NULL},
-    {"clients/C", "client", 0, one_client, NULL},
+    {"clients/C", "client", 0, kc_show, NULL},
     {"clients/C/roles", "client_roles", 0, kc_list_roles, NULL},
-    {"clients/C/roles/R", "role", 0, one_role, NULL},
+    {"clients/C/roles/R", "role", 0, kc_show, NULL},
     {"clients/C/roles/R/users", "role_users", P_QUERY_USERS, kc_role_users, NULL},
     {"clients/C/roles/R/groups", "role_groups", P_QUERY_GROUPS, kc_role_groups, NULL},
     {"clients/C/roles/R/composites", "composites", 0, kc_composites, "all"},
@@ -342,7 +307,7 @@ static const struct route {
     {"components", "components", P_VIEW_REALM, kc_components, NULL},
     {"admin-events", "admin_events", P_VIEW_EVENTS, kc_admin_events, NULL},
     {"events/config", "events_config", P_VIEW_EVENTS, kc_events_config, NULL},
-    {"default-groups", "default_groups", P_VIEW_REALM, default_groups, NULL},
+    {"default-groups", "default_groups", P_VIEW_REALM, kc_default_groups, NULL},
 };
 
 /* Who may know that it exists, who may see it, and what is said when it does not: keycloak-verified.md sections 3, 5 */

@@ -39,12 +39,13 @@ void kc_one(struct req *r, const struct thing *x, unsigned flags);
 /* The list after first and max. def: what an absent max means, -1 all. lone: one of first and max alone counts. */
 void kc_list(struct req *r, const struct list *v, int def, bool lone, const struct shape *shape);
 
+void kc_show(struct req *r, struct target *t); /* the one thing that the path names last */
 void kc_list_roles(struct req *r, struct target *t);
 void kc_role_users(struct req *r, struct target *t);
 void kc_role_groups(struct req *r, struct target *t);
 void kc_composites(struct req *r, struct target *t);
 void kc_list_groups(struct req *r, struct target *t);
-void kc_count_groups(struct req *r, struct target *t);
+void kc_default_groups(struct req *r, struct target *t);
 void kc_children(struct req *r, struct target *t);
 void kc_members(struct req *r, struct target *t);
 void kc_group_by_path(struct req *r, struct target *t);

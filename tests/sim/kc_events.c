@@ -32,7 +32,7 @@ event_add(const char *operation, const char *type, const char *path, const char 
     buf_opt(&b, "representation", knobs.events_details ? representation : NULL);
     buf_s(&b, "}");
     events = xgrow(events, nevents + 1, &capevents, sizeof *events);
-    events[nevents++] = (struct event){clock_unix_ms(), type, b.p};
+    events[nevents++] = (struct event){clock_unix_ms(), keep(type), b.p};
 }
 
 void

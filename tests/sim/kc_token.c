@@ -42,7 +42,7 @@ assertion_fault(struct req *r, const char *jwt, json_object *o, int *status)
     }
     if (!jwt_signed_by(jwt, W.kc_pubkey))
         return "Client authentication with signed JWT failed: Signature on JWT token failed validation";
-    if (json_object_is_type(aud, json_type_array) && json_len(aud) != 1)
+    if (json_is(aud, json_type_array) && json_len(aud) != 1)
         return "Multiple audiences not allowed";
     if (strcmp(a, iss) != 0 && strcmp(a, tf("%s/protocol/openid-connect/token", iss)) != 0)
         return "Invalid token audience";

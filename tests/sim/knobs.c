@@ -1,65 +1,18 @@
-/* tests/sim/knobs.c: the knobs, their names and their defaults (rule 43: the likeliest); see control.h, README.md. */
+/* tests/sim/knobs.c: the knobs by name; see control.h, README.md. */
 #include "tests/sim/control.h"
-#include "tests/sim/record.h"
+#include "tests/sim/http.h"
 
 #include <stdio.h>
 #include <string.h>
 
 struct knobs knobs;
 
-static const char *const lockouts[] = {"none", "single", "lists", "all", NULL};
-static const char *const patch_replies[] = {"204", "200-empty", "200-object", "200-full", NULL};
-static const char *const unknown_ids[] = {"drop", "400", "404", NULL};
-static const char *const readds[] = {"ok", "409", NULL};
-static const char *const reremoves[] = {"ok", "400", NULL};
+#define ROW_INT(name, normal) {#name, SLOT_INT, offsetof(struct knobs, name), NULL, 0},
+#define ROW_FLAG(name, normal) {#name, SLOT_FLAG, offsetof(struct knobs, name), NULL, 0},
+#define ROW_TEXT(name, normal) {#name, SLOT_TEXT, offsetof(struct knobs, name), NULL, 0},
+#define ROW_WORD(name, normal, words) {#name, SLOT_INT, offsetof(struct knobs, name), words, 0},
 
-static const struct knob {
-    const char *name;
-    int *number; /* one of number, flag, text; with words a number that is chosen by one */
-    bool *flag;
-    const char **text;
-    const char *const *words;
-    int normal;
-    const char *normal_text;
-} table[] = {
-    {"latency_ms", &knobs.latency_ms},
-    {"token_life_s", &knobs.token_life_s, .normal = 300},
-    {"dbx_token_life_s", &knobs.dbx_token_life_s, .normal = 3600},
-    {"post_status", &knobs.post_status, .normal = 201},
-    {"page_max", &knobs.page_max, .normal = 100},
-    {"dbx_expired_status", &knobs.dbx_expired_status, .normal = 401},
-    {"items_per_page", &knobs.items_per_page, .normal = -1},
-    {"workspace_member_status", &knobs.workspace_member_status, .normal = 400},
-    {"lockout_shows", &knobs.lockout_shows, .words = lockouts},
-    {"patch_reply", &knobs.patch_reply, .words = patch_replies, .normal = REPLY_200_OBJECT},
-    {"unknown_id", &knobs.unknown_id, .words = unknown_ids},
-    {"readd", &knobs.readd, .words = readds},
-    {"reremove", &knobs.reremove, .words = reremoves},
-    {"list_members", .flag = &knobs.list_members},
-    {"resources_missing", .flag = &knobs.resources_missing},
-    {"filter_strict", .flag = &knobs.filter_strict, .normal = true},
-    {"wrong_urn_empties", .flag = &knobs.wrong_urn_empties},
-    {"extra_keys", .flag = &knobs.extra_keys, .normal = true},
-    {"events", .flag = &knobs.events},
-    {"events_details", .flag = &knobs.events_details, .normal = true},
-    {"kc_admin_api", .flag = &knobs.kc_admin_api},
-    {"not_found_variant", .flag = &knobs.not_found_variant},
-    {"fed_account_policy", .flag = &knobs.fed_account_policy},
-    {"aim", .flag = &knobs.aim},
-    {"post_members_fail", .flag = &knobs.post_members_fail},
-    {"token_lightweight", .flag = &knobs.token_lightweight},
-    {"cycles_400", .flag = &knobs.cycles_400},
-    {"escape_slashes", .flag = &knobs.escape_slashes},
-    {"workspace_id", .text = &knobs.workspace_id},
-    {"content_type", .text = &knobs.content_type},
-    {"retry_after", .text = &knobs.retry_after},
-    {"token_aud", .text = &knobs.token_aud, .normal_text = "realm-management"},
-    {"fed_audience", .text = &knobs.fed_audience},
-    {"fed_subject", .text = &knobs.fed_subject},
-    {"fed_issuer", .text = &knobs.fed_issuer},
-    {"base_path", .text = &W.base},
-    {"kc_client_public_key", .text = &W.kc_pubkey},
-};
+static const struct slot table[] = {KNOBS(ROW_INT, ROW_FLAG, ROW_TEXT, ROW_WORD)};
 
 bool
 rule(const char *number)
@@ -75,14 +28,8 @@ void
 knobs_default(void)
 {
     int latency = knobs.latency_ms; /* an option of the command line */
-    knobs = (struct knobs){.kc_version = VERSION(26, 7, 4)};
-    for (const struct knob *k = table; k < table + COUNT(table); k++)
-        if (k->number != NULL)
-            *k->number = k->normal;
-        else if (k->flag != NULL)
-            *k->flag = k->normal;
-        else if (k->text != &W.base && k->text != &W.kc_pubkey)
-            *k->text = k->normal_text;
+    knobs = (struct knobs){KNOBS(SLOT_NORMAL, SLOT_NORMAL, SLOT_NORMAL, SLOT_NORMAL).kc_version =
+                               VERSION(26, 7, 4)};
     knobs.latency_ms = latency;
 }
 
@@ -91,14 +38,13 @@ set_rates(json_object *o)
 {
     static const char *const names[RATE_KINDS] = {"get", "list", "patch", "post"};
     static const double documented[RATE_KINDS] = {20, 4, 2, 5}; /* databricks-api.md section 4, account */
-    for (int i = 0; i < RATE_KINDS; i++) {
-        json_object *v = json_get(o, names[i]);
-        if (json_object_is_type(o, json_type_boolean))
+    bool whole = json_is(o, json_type_boolean);
+    for (int i = 0; i < RATE_KINDS; i++)
+        if (whole)
             knobs.rate[i] = json_object_get_boolean(o) ? documented[i] : 0;
-        else if (v != NULL)
-            knobs.rate[i] = json_object_get_double(v);
-    }
-    return json_object_is_type(o, json_type_boolean) || json_object_is_type(o, json_type_object);
+        else if (json_get(o, names[i]) != NULL)
+            knobs.rate[i] = json_object_get_double(json_get(o, names[i]));
+    return whole || json_is(o, json_type_object);
 }
 
 static bool
@@ -108,7 +54,7 @@ set_rules_off(json_object *list)
     for (size_t i = 0; i < json_len(list); i++)
         all = tf("%s%s,", all, json_str(json_at(list, i)));
     knobs.rules_off = keep(all);
-    return json_object_is_type(list, json_type_array);
+    return json_is(list, json_type_array);
 }
 
 static bool
@@ -123,39 +69,22 @@ set_version(const char *s)
 }
 
 static bool
-set_word(const struct knob *k, const char *s)
-{
-    for (int i = 0; k->words[i] != NULL; i++)
-        if (strcmp(s, k->words[i]) == 0) {
-            *k->number = i;
-            return true;
-        }
-    return false;
-}
-
-static bool
 set_one(const char *name, json_object *v)
 {
-    for (const struct knob *k = table; k < table + COUNT(table); k++) {
-        if (strcmp(k->name, name) != 0)
-            continue;
-        if (k->words != NULL)
-            return set_word(k, json_str(v));
-        if (k->number != NULL)
-            *k->number = json_object_get_int(v);
-        else if (k->flag != NULL)
-            *k->flag = json_object_get_boolean(v);
-        else
-            *k->text = keep(json_object_get_string(v));
-        return true;
-    }
-    if (strcmp(name, "rate") == 0)
+    const struct slot *s = slot_find(table, COUNT(table), name);
+    if (s != NULL)
+        return slot_set(&knobs, s, v);
+    if (strcmp(name, "base_path") == 0)
+        W.base = keep(json_str(v));
+    else if (strcmp(name, "kc_client_public_key") == 0)
+        W.kc_pubkey = keep(json_object_get_string(v));
+    else if (strcmp(name, "rate") == 0)
         return set_rates(v);
-    if (strcmp(name, "rules_off") == 0)
+    else if (strcmp(name, "rules_off") == 0)
         return set_rules_off(v);
-    if (strcmp(name, "kc_version") == 0)
+    else if (strcmp(name, "kc_version") == 0)
         return set_version(json_str(v));
-    if (strcmp(name, "log") == 0)
+    else if (strcmp(name, "log") == 0)
         rec_quiet(!json_object_get_boolean(v));
     else if (strcmp(name, "defaults") == 0)
         knobs_default();
@@ -167,7 +96,7 @@ set_one(const char *name, json_object *v)
 const char *
 knobs_set(json_object *o)
 {
-    if (!json_object_is_type(o, json_type_object))
+    if (!json_is(o, json_type_object))
         return "want a JSON object of knobs";
     json_object_object_foreach(o, name, v)
     {

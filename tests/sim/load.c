@@ -1,36 +1,46 @@
 /* tests/sim/load.c: a small world written by hand (--world FILE.json); README.md has the schema. Names of fields are
  * those of a realm export where one exists. */
 #include "tests/sim/control.h"
-#include "tests/sim/fields.h"
 
 #include <string.h>
 
 const char *problem;
 
 #define K(kind) (1u << (kind))
-#define TEXT(member) offsetof(struct thing, member), 0
-#define FLAG(member) 0, offsetof(struct thing, member)
+#define TEXT(member) SLOT_TEXT, offsetof(struct thing, member), NULL
+#define FLAG(member) SLOT_FLAG, offsetof(struct thing, member), NULL
 
-static const struct field {
-    const char *key;
-    unsigned kinds;
-    size_t text, flag; /* where in the thing; 0: not this */
-} table[] = {
-    {"email", K(USER), TEXT(email)},
-    {"firstName", K(USER), TEXT(first)},
-    {"lastName", K(USER), TEXT(last)},
-    {"federationLink", K(USER), TEXT(fedlink)},
-    {"enabled", K(USER), FLAG(enabled)},
-    {"emailVerified", K(USER), FLAG(verified)},
-    {"locked", K(USER), FLAG(locked)},
-    {"disabled_in_directory", K(USER), FLAG(off_there)},
-    {"description", K(ROLE), TEXT(desc)},
-    {"secret", K(CLIENT), TEXT(secret)},
-    {"displayName", K(DBX_USER), TEXT(display)},
-    {"applicationId", K(DBX_SP), TEXT(appid)},
-    {"externalId", K(DBX_USER) | K(DBX_SP) | K(DBX_GROUP), TEXT(ext)},
-    {"active", K(DBX_USER) | K(DBX_SP), FLAG(enabled)},
-    {"system", K(DBX_GROUP), FLAG(system)},
+static const struct slot table[] = {
+    {"email", TEXT(email), K(USER)},
+    {"firstName", TEXT(first), K(USER)},
+    {"lastName", TEXT(last), K(USER)},
+    {"federationLink", TEXT(fedlink), K(USER)},
+    {"enabled", FLAG(enabled), K(USER)},
+    {"emailVerified", FLAG(verified), K(USER)},
+    {"locked", FLAG(locked), K(USER)},
+    {"disabled_in_directory", FLAG(off_there), K(USER)},
+    {"description", TEXT(desc), K(ROLE)},
+    {"secret", TEXT(secret), K(CLIENT)},
+    {"displayName", TEXT(display), K(DBX_USER)},
+    {"applicationId", TEXT(appid), K(DBX_SP)},
+    {"externalId", TEXT(ext), K(DBX_USER) | K(DBX_SP) | K(DBX_GROUP)},
+    {"active", FLAG(enabled), K(DBX_USER) | K(DBX_SP)},
+    {"system", FLAG(system), K(DBX_GROUP)},
+};
+
+/* The other keys of a kind, and which one is the name. */
+static const struct {
+    const char *where, *name, *keys;
+} kinds[KINDS] = {
+    [ROLE] = {"roles", "name", " name id composites "},
+    [GROUP] = {"groups", "name", " name id attributes realmRoles roles clientRoles subGroups "},
+    [USER] = {"users", "username",
+              " username id attributes groups roles realmRoles clientRoles default_role "},
+    [CLIENT] = {"clients", "clientId", " clientId id roles service_account "},
+    [DIRECTORY] = {"components", "name", " name id "},
+    [DBX_USER] = {"databricks.users", "userName", " userName id roles "},
+    [DBX_SP] = {"databricks.service_principals", "displayName", " displayName id roles "},
+    [DBX_GROUP] = {"databricks.groups", "displayName", " displayName id members level roles "},
 };
 
 void *
@@ -49,83 +59,66 @@ fail(const char *fmt, ...)
 void
 fields_set(struct thing *x, json_object *o)
 {
-    json_object *v = NULL;
-    for (const struct field *f = table; f < table + COUNT(table); f++) {
-        if ((f->kinds & K(x->kind)) == 0 || !json_object_is_type(o, json_type_object) ||
-            !json_object_object_get_ex(o, f->key, &v))
-            continue;
-        if (f->text != 0)
-            *(const char **) ((char *) x + f->text) = keep(json_object_get_string(v));
-        else
-            *(bool *) ((char *) x + f->flag) = json_object_get_boolean(v);
-    }
-    json_object *attrs = x->kind >= DBX_USER ? NULL : json_sub(o, "attributes", json_type_object);
-    attrs = attrs != NULL || x->kind >= DBX_USER ? attrs : json_sub(o, "attribute", json_type_object);
-    if (attrs == NULL)
-        return;
-    json_object_object_foreach(attrs, key, value)
-    {
-        attr_set(x, key, value);
+    json_object *v = NULL,
+                *attrs = json_get(o, json_get(o, "attributes") != NULL ? "attributes" : "attribute");
+    for (const struct slot *s = table; s < table + COUNT(table); s++)
+        if ((s->kinds & K(x->kind)) != 0 && json_has(o, s->key, &v))
+            (void) slot_set(x, s, v);
+    if ((x->kind == USER || x->kind == GROUP) && json_is(attrs, json_type_object)) {
+        json_object_object_foreach(attrs, key, value)
+        {
+            attr_set(x, key, value);
+        }
     }
 }
 
-void
-fields_known(enum kind kind, json_object *o, const char *where, const char *more)
+/* Unknown keys are refused: a typing error must not make another world. */
+static void
+known(json_object *o, const char *where, const char *keys, unsigned kind)
 {
-    if (!json_object_is_type(o, json_type_object)) {
+    if (!json_is(o, json_type_object)) {
         fail("want an object for '%s'", where);
         return;
     }
     json_object_object_foreach(o, key, v)
     {
         (void) v;
-        bool known = strstr(more, tf(" %s ", key)) != NULL;
-        for (const struct field *f = table; f < table + COUNT(table) && kind != KINDS; f++)
-            known = known || ((f->kinds & K(kind)) != 0 && strcmp(f->key, key) == 0);
-        if (!known)
+        bool is = strstr(keys, tf(" %s ", key)) != NULL;
+        for (const struct slot *s = table; s < table + COUNT(table); s++)
+            is = is || ((s->kinds & kind) != 0 && strcmp(s->key, key) == 0);
+        if (!is)
             fail("unknown key '%s.%s'", where, key);
     }
 }
 
 struct thing *
-need_client(const char *cid)
+need(enum kind kind, const char *name, const struct thing *client)
 {
-    struct thing *c = client_find(cid);
-    return c != NULL ? c : fail("no client '%s'", cid != NULL ? cid : "(not given)");
+    static const char *const words[] = {"role", "group", "user", "client"};
+    struct thing *x = kind == ROLE     ? role_find(client, name)
+                      : kind == USER   ? user_find(name)
+                      : kind == CLIENT ? client_find(name)
+                                       : thing_by_id(GROUP, name); /* an id, where a path is ambiguous */
+    x = x == NULL && kind == GROUP ? group_find(name) : x;
+    return x != NULL ? x : fail("no %s '%s'", words[kind], name != NULL ? name : "(not given)");
 }
 
 struct thing *
 need_role(const char *cid, const char *name)
 {
-    const struct thing *client = cid == NULL ? NULL : need_client(cid);
-    struct thing *r = (cid != NULL && client == NULL) || name == NULL ? NULL : role_find(client, name);
-    return r != NULL ? r : fail("no role '%s'", name != NULL ? name : "(not given)");
+    const struct thing *client = cid == NULL ? NULL : need(CLIENT, cid, NULL);
+    return cid != NULL && client == NULL ? NULL : need(ROLE, name, client);
 }
 
 struct thing *
-need_user(const char *name)
-{
-    struct thing *u = user_find(name);
-    return u != NULL ? u : fail("no user '%s'", name != NULL ? name : "(not given)");
-}
-
-struct thing *
-need_group(const char *path_or_id)
-{
-    struct thing *g = thing_by_id(GROUP, path_or_id);
-    g = g != NULL ? g : group_find(path_or_id);
-    return g != NULL ? g : fail("no group '%s'", path_or_id != NULL ? path_or_id : "(not given)");
-}
-
-struct thing *
-need_dbx(const char *name, const char *kinds, bool local)
+need_dbx(enum kind kind, const char *name, bool local)
 {
     struct thing *x = NULL;
-    for (const char *k = kinds; name != NULL && x == NULL && *k != '\0'; k++) {
-        enum kind kind = *k == 'U' ? DBX_USER : *k == 'S' ? DBX_SP : DBX_GROUP;
-        x = dbx_find_name(kind, name, kind == DBX_GROUP && local);
-        x = x != NULL || kind != DBX_GROUP ? x : dbx_find_name(kind, name, !local);
-    }
+    for (enum kind k = DBX_USER; name != NULL && x == NULL && k <= DBX_GROUP; k++)
+        if (kind == k || kind == KINDS) {
+            x = dbx_find_name(k, name, k == DBX_GROUP && local);
+            x = x != NULL || k != DBX_GROUP ? x : dbx_find_name(k, name, !local);
+        }
     return x != NULL ? x : fail("no principal or group '%s'", name != NULL ? name : "(not given)");
 }
 
@@ -137,13 +130,13 @@ wants_local(json_object *o, bool def)
 }
 
 struct thing *
-dbx_new(enum kind kind, json_object *o, const char *name, bool local)
+thing_told(enum kind kind, json_object *o, const char *name, struct thing *up, bool local)
 {
-    const char *appid = json_object_is_type(o, json_type_string) ? name : json_text(o, "applicationId");
+    const char *appid = json_is(o, json_type_string) ? name : json_text(o, "applicationId");
     name = name != NULL || kind != DBX_SP ? name : appid != NULL ? appid : "sp";
     if (name == NULL)
-        return fail("a principal or group without a name");
-    struct thing *x = thing_new(kind, name, json_text(o, "id"), NULL, kind == DBX_GROUP && local);
+        return fail("%s: one without a name", kinds[kind].where);
+    struct thing *x = thing_new(kind, name, json_text(o, "id"), up, kind == DBX_GROUP && local);
     x->display = x->name;
     fields_set(x, o);
     if (kind == DBX_SP)
@@ -159,121 +152,13 @@ permissions_set(json_object *list)
         W.permissions |= permission_of(json_str(json_at(list, i)));
 }
 
-/* Calls fn with each role that {"portal": [names]} names. */
-static void
-each_client_role(json_object *clients, bool (*fn)(struct thing *role, struct thing *to), struct thing *to)
-{
-    if (clients == NULL)
-        return;
-    json_object_object_foreach(clients, cid, names)
-    {
-        for (size_t i = 0; i < json_len(names); i++) {
-            struct thing *role = need_role(cid, json_str(json_at(names, i)));
-            if (role != NULL)
-                (void) fn(role, to);
-        }
-    }
-}
+/* ---- first all things, then what ties them: a thing may name one that comes later ---- */
 
-static void
-each_role(json_object *names, bool (*fn)(struct thing *role, struct thing *to), struct thing *to)
-{
-    for (size_t i = 0; i < json_len(names); i++) {
-        struct thing *role = need_role(NULL, json_str(json_at(names, i)));
-        if (role != NULL)
-            (void) fn(role, to);
-    }
-}
-
-static bool
-contain(struct thing *role, struct thing *in)
-{
-    if (!list_has(&in->roles, role))
-        list_add(&in->roles, role);
-    return true;
-}
-
-static void
-roles(struct thing *client, json_object *list)
-{
-    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
-        json_object *o = json_at(list, i);
-        bool plain = json_object_is_type(o, json_type_string);
-        const char *name = plain ? json_str(o) : json_text(o, "name");
-        if (!plain)
-            fields_known(ROLE, o, "roles", " name id composites ");
-        if (name == NULL)
-            fail("a role without a name");
-        else
-            fields_set(thing_new(ROLE, name, json_text(o, "id"), client, false), o);
-    }
-}
-
-/* composites: {"realm": [names], "client": {"portal": [names]}} */
-static void
-composites(const struct thing *client, json_object *list)
-{
-    for (size_t i = 0; i < json_len(list); i++) {
-        json_object *c = json_sub(json_at(list, i), "composites", json_type_object);
-        if (c == NULL)
-            continue;
-        struct thing *role = role_find(client, json_text(json_at(list, i), "name"));
-        each_role(json_get(c, "realm"), contain, role);
-        each_client_role(json_sub(c, "client", json_type_object), contain, role);
-    }
-}
-
-static void
-grants(json_object *o, struct thing *to)
-{
-    each_role(json_get(o, "roles"), grant, to);
-    each_role(json_get(o, "realmRoles"), grant, to);
-    each_client_role(json_sub(o, "clientRoles", json_type_object), grant, to);
-}
-
-static void
-groups(struct thing *parent, json_object *list)
-{
-    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
-        json_object *o = json_at(list, i);
-        fields_known(GROUP, o, "groups", " name id attributes realmRoles roles clientRoles subGroups ");
-        if (json_text(o, "name") == NULL) {
-            fail("a group without a name");
-            return;
-        }
-        struct thing *g = thing_new(GROUP, json_text(o, "name"), json_text(o, "id"), parent, false);
-        fields_set(g, o);
-        grants(o, g);
-        groups(g, json_get(o, "subGroups"));
-    }
-}
-
-static void
-users(json_object *list)
-{
-    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
-        json_object *o = json_at(list, i), *paths = json_get(o, "groups");
-        fields_known(USER, o, "users",
-                     " username id attributes groups roles realmRoles clientRoles default_role ");
-        const char *name = json_text(o, "username");
-        struct thing *u = user_find(name);
-        if (name == NULL || (u != NULL && !u->service)) {
-            fail("user name missing or taken: '%s'", name != NULL ? name : "");
-            return;
-        }
-        u = u != NULL ? u : thing_new(USER, name, json_text(o, "id"), NULL, false);
-        u->verified = true;
-        fields_set(u, o);
-        if (json_flag(o, "default_role", true))
-            grant(W.default_role, u);
-        grants(o, u);
-        for (size_t k = 0; k < json_len(paths); k++) {
-            struct thing *g = need_group(json_str(json_at(paths, k)));
-            if (g != NULL)
-                join(g, u);
-        }
-    }
-}
+static struct told {
+    struct thing *x;
+    json_object *o;
+    struct told *next;
+} * all_told;
 
 static void
 make_account(struct thing *client)
@@ -283,22 +168,82 @@ make_account(struct thing *client)
 }
 
 static void
-clients(json_object *list)
+make(enum kind kind, json_object *list, struct thing *up, bool local)
 {
     for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
         json_object *o = json_at(list, i);
-        const char *cid = json_text(o, "clientId");
-        fields_known(CLIENT, o, "clients", " clientId id roles service_account ");
-        if (cid == NULL) {
-            fail("a client without clientId");
+        bool plain = json_is(o, json_type_string);
+        const char *name = plain ? json_str(o) : json_text(o, kinds[kind].name);
+        if (!plain)
+            known(o, kinds[kind].where, kinds[kind].keys, K(kind));
+        struct thing *x = kind == USER ? user_find(name) : kind == CLIENT ? client_find(name) : NULL;
+        if (x != NULL && kind == USER && !x->service)
+            fail("user name taken: '%s'", name);
+        if (x == NULL)
+            x = thing_told(kind, o, name, up, wants_local(o, local));
+        if (x == NULL)
             return;
-        }
-        struct thing *c = client_find(cid);
-        c = c != NULL ? c : thing_new(CLIENT, cid, json_text(o, "id"), NULL, false);
-        fields_set(c, o);
-        roles(c, json_get(o, "roles"));
-        if (json_flag(o, "service_account", false))
-            make_account(c);
+        x->verified = true;
+        fields_set(x, o);
+        make(GROUP, kind == GROUP ? json_get(o, "subGroups") : NULL, x, false);
+        make(ROLE, kind == CLIENT ? json_get(o, "roles") : NULL, x, false);
+        if (kind == CLIENT && json_flag(o, "service_account", false))
+            make_account(x);
+        struct told *t = talloc(sizeof *t);
+        *t = (struct told){x, o, all_told};
+        all_told = t;
+    }
+}
+
+static void
+give(struct thing *x, const char *cid, json_object *names)
+{
+    for (size_t i = 0; i < json_len(names); i++) {
+        struct thing *role = need_role(cid, json_str(json_at(names, i)));
+        if (role != NULL && x->kind == ROLE)
+            contain(x, role);
+        else if (role != NULL)
+            grant(role, x);
+    }
+}
+
+/* {"portal": [names]} */
+static void
+give_of_clients(struct thing *x, json_object *clients)
+{
+    if (!json_is(clients, json_type_object))
+        return;
+    json_object_object_foreach(clients, cid, names)
+    {
+        give(x, cid, names);
+    }
+}
+
+static void
+tie(struct thing *x, json_object *o)
+{
+    json_object *groups = json_get(o, "groups"), *members = json_get(o, "members"),
+                *c = json_get(o, "composites");
+    if (x->kind == USER && json_flag(o, "default_role", true))
+        grant(W.default_role, x);
+    if (x->kind == USER || x->kind == GROUP)
+        give(x, NULL, json_get(o, "roles"));
+    give(x, NULL, json_get(o, "realmRoles"));
+    give_of_clients(x, json_get(o, "clientRoles"));
+    give(x, NULL, json_get(c, "realm"));
+    give_of_clients(x, json_get(c, "client"));
+    for (size_t i = 0; i < json_len(groups) && x->kind == USER; i++) {
+        struct thing *g = need(GROUP, json_str(json_at(groups, i)), NULL);
+        if (g != NULL)
+            join(g, x);
+    }
+    for (size_t i = 0; i < json_len(members); i++) { /* a name or {"id"} */
+        const char *id = json_text(json_at(members, i), "id");
+        struct thing *m = id != NULL ? dbx_by_id(id) : need_dbx(KINDS, json_str(json_at(members, i)), false);
+        if (m == NULL)
+            fail("no such member '%s'", id);
+        else
+            member_add(x, m, 0, "start");
     }
 }
 
@@ -315,76 +260,25 @@ realm(json_object *o)
 {
     static const char *const keys[] = {"name", "base_path", "client_id", "client_secret"};
     const char **const at[] = {&W.realm, &W.base, &W.kc_client, &W.kc_secret};
-    fields_known(
-        KINDS, o, "realm",
-        " name base_path client_id client_secret permissions roles clients groups default_groups users "
-        "components ");
     texts(o, keys, at);
     if (json_get(o, "permissions") != NULL)
         permissions_set(json_get(o, "permissions"));
-    json_object *rl = json_get(o, "roles"), *cl = json_get(o, "clients"), *cm = json_get(o, "components"),
-                *dg = json_get(o, "default_groups");
     const char *def = tf("default-roles-%s", tlower(W.realm));
-    roles(NULL, rl);
+    make(ROLE, json_get(o, "roles"), NULL, false);
     W.default_role = role_find(NULL, def); /* the world may describe it, with an id and composites */
     if (W.default_role == NULL)
         W.default_role = thing_new(ROLE, def, NULL, NULL, false);
     make_account(thing_new(CLIENT, W.kc_client, NULL, NULL, false));
     grant(W.default_role, account());
-    clients(cl);
-    composites(NULL, rl);
-    for (size_t i = 0; i < json_len(cl) && problem == NULL; i++)
-        composites(client_find(json_text(json_at(cl, i), "clientId")), json_get(json_at(cl, i), "roles"));
-    groups(NULL, json_get(o, "groups"));
-    for (size_t i = 0; i < json_len(dg); i++) {
-        struct thing *g = need_group(json_str(json_at(dg, i)));
+    make(CLIENT, json_get(o, "clients"), NULL, false);
+    make(GROUP, json_get(o, "groups"), NULL, false);
+    make(USER, json_get(o, "users"), NULL, false);
+    make(DIRECTORY, json_get(o, "components"), NULL, false);
+    json_object *defaults = json_get(o, "default_groups");
+    for (size_t i = 0; i < json_len(defaults); i++) {
+        struct thing *g = need(GROUP, json_str(json_at(defaults, i)), NULL);
         if (g != NULL)
             list_add(&W.default_groups, g);
-    }
-    users(json_get(o, "users"));
-    for (size_t i = 0; i < json_len(cm); i++)
-        (void) thing_new(DIRECTORY, json_text(json_at(cm, i), "name"), json_text(json_at(cm, i), "id"), NULL,
-                         false);
-}
-
-static void
-principals(json_object *list, enum kind kind, bool local)
-{
-    static const char *const where[] = {"databricks.users", "databricks.service_principals",
-                                        "databricks.groups"};
-    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
-        json_object *o = json_at(list, i);
-        if (json_object_is_type(o, json_type_string))
-            (void) dbx_new(kind, o, json_str(o), local);
-        else {
-            fields_known(kind, o, where[kind - DBX_USER],
-                         " userName id displayName members level applicationId roles ");
-            (void) dbx_new(kind, o, json_text(o, kind == DBX_USER ? "userName" : "displayName"),
-                           wants_local(o, local));
-        }
-    }
-}
-
-/* Afterwards, since members may be groups that come later. A member is a name or {"id"}. */
-static void
-fill_groups(json_object *list, bool local)
-{
-    for (size_t i = 0; i < json_len(list) && problem == NULL; i++) {
-        json_object *o = json_at(list, i), *members = json_get(o, "members");
-        struct thing *g = json_text(o, "id") != NULL
-                              ? thing_by_id(DBX_GROUP, json_text(o, "id"))
-                              : dbx_find_name(DBX_GROUP, json_text(o, "displayName"), wants_local(o, local));
-        for (size_t k = 0; k < json_len(members); k++) {
-            json_object *m = json_at(members, k);
-            const char *id = json_text(m, "id");
-            struct thing *x = id == NULL ? need_dbx(json_str(m), "USG", false) : NULL;
-            for (enum kind kind = DBX_USER; id != NULL && x == NULL && kind <= DBX_GROUP; kind++)
-                x = thing_by_id(kind, id);
-            if (x == NULL)
-                fail("no such member '%s'", json_str(m));
-            else
-                member_add(g, x, 0, "start");
-        }
     }
 }
 
@@ -393,31 +287,41 @@ databricks(json_object *o)
 {
     static const char *const keys[] = {"account_id", "client_id", "client_secret", "token"};
     const char **const at[] = {&W.account, &W.dbx_client, &W.dbx_secret, &W.pat};
-    fields_known(
-        KINDS, o, "databricks",
-        " account_id client_id client_secret token users service_principals groups level system_groups ");
     texts(o, keys, at);
-    bool local = wants_local(o, false);
     if (json_flag(o, "system_groups", true))
         dbx_make_system();
-    principals(json_get(o, "users"), DBX_USER, false);
-    principals(json_get(o, "service_principals"), DBX_SP, false);
+    make(DBX_USER, json_get(o, "users"), NULL, false);
+    make(DBX_SP, json_get(o, "service_principals"), NULL, false);
     if (dbx_find_name(DBX_SP, W.dbx_client, false) == NULL)
         dbx_sp_new("keybricks", W.dbx_client);
-    principals(json_get(o, "groups"), DBX_GROUP, local);
-    fill_groups(json_get(o, "groups"), local);
+    make(DBX_GROUP, json_get(o, "groups"), NULL, wants_local(o, false));
 }
 
 const char *
 world_load(json_object *o, const char **rules)
 {
     json_object *empty = json_parse("{}"), *re = json_get(o, "realm"), *db = json_get(o, "databricks");
+    re = re != NULL ? re : empty;
+    db = db != NULL ? db : empty;
     problem = NULL;
-    fields_known(KINDS, o, "world", " realm databricks config rules ");
-    if (problem == NULL)
-        realm(re != NULL ? re : empty);
-    if (problem == NULL)
-        databricks(db != NULL ? db : empty);
+    known(o, "world", " realm databricks config rules ", 0);
+    known(re, "realm",
+          " name base_path client_id client_secret permissions roles clients groups default_groups users "
+          "components ",
+          0);
+    known(db, "databricks",
+          " account_id client_id client_secret token users service_principals groups level system_groups ",
+          0);
+    realm(re);
+    databricks(db);
+    struct told *first = NULL;
+    for (struct told *t = all_told, *next; t != NULL; t = next) { /* in the order of the file */
+        next = t->next;
+        t->next = first;
+        first = t;
+    }
+    for (const struct told *t = first; t != NULL && problem == NULL; t = t->next)
+        tie(t->x, t->o);
     if (problem == NULL && json_get(o, "config") != NULL)
         problem = knobs_set(json_get(o, "config"));
     *rules = json_text(o, "rules");

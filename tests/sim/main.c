@@ -1,8 +1,6 @@
 /* tests/sim/main.c: keybricks-sim: a Keycloak realm and a Databricks account on loopback, for tests; see README.md. */
-#include "tests/sim/company.h"
 #include "tests/sim/control.h"
 #include "tests/sim/http.h"
-#include "tests/sim/record.h"
 
 #include <errno.h>
 #include <poll.h>

@@ -1,5 +1,5 @@
 /* tests/sim/record.c: see record.h. */
-#include "tests/sim/record.h"
+#include "tests/sim/http.h"
 
 #include <pthread.h>
 #include <stdlib.h>
@@ -13,15 +13,10 @@ struct rec {
     bool done, listed, cleared; /* cleared: the log was emptied while it was served */
 };
 
-struct count {
-    const char *kind;
-    int64_t n;
-};
-
 static struct side_count {
     int64_t next, reads, writes;
-    int inflight, peak, nkinds;
-    struct count kinds[64];
+    int inflight, peak;
+    json_object *kinds; /* endpoint: number */
 } sides[2];
 
 static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER;
@@ -103,14 +98,14 @@ rec_begin(struct req *r)
 static void
 count(struct side_count *s, const struct req *r)
 {
+    json_object *n = json_get(s->kinds, r->kind);
     ++*(req_is(r, "GET") || strcmp(r->kind, "token") == 0 ? &s->reads : &s->writes);
-    int i = 0;
-    while (i < s->nkinds && strcmp(s->kinds[i].kind, r->kind) != 0)
-        i++;
-    if (i == s->nkinds && i < (int) COUNT(s->kinds))
-        s->kinds[s->nkinds++] = (struct count){r->kind, 0};
-    if (i < s->nkinds)
-        s->kinds[i].n++;
+    if (s->kinds == NULL)
+        s->kinds = json_object_new_object();
+    if (n != NULL)
+        (void) json_object_int_inc(n, 1);
+    else
+        (void) json_object_object_add(s->kinds, r->kind, json_object_new_int64(1));
 }
 
 void
@@ -168,13 +163,9 @@ rec_stats(struct buf *out)
     for (int k = 0; k < 2; k++) {
         const struct side_count *s = &sides[k];
         buf_sep(out);
-        buf_f(out, "%q:{'requests':%l,'reads':%l,'writes':%l,'inflight':%d,'peak':%d,'kinds':{",
-              k == SIDE_KC ? "kc" : "dbx", s->reads + s->writes, s->reads, s->writes, s->inflight, s->peak);
-        for (int i = 0; i < s->nkinds; i++) {
-            buf_sep(out);
-            buf_f(out, "%q:%l", s->kinds[i].kind, s->kinds[i].n);
-        }
-        buf_s(out, "}}");
+        buf_f(out, "%q:{'requests':%l,'reads':%l,'writes':%l,'inflight':%d,'peak':%d,'kinds':%s}",
+              k == SIDE_KC ? "kc" : "dbx", s->reads + s->writes, s->reads, s->writes, s->inflight, s->peak,
+              s->kinds == NULL ? "{}" : json_object_to_json_string(s->kinds));
     }
     buf_s(out, "}\n");
     pthread_mutex_unlock(&lock);
@@ -194,8 +185,10 @@ rec_clear(void)
     nrecs = 0;
     next = 0;
     start_ms = clock_ms();
-    for (int k = 0; k < 2; k++)
+    for (int k = 0; k < 2; k++) {
+        json_object_put(sides[k].kinds);
         sides[k] = (struct side_count){.inflight = sides[k].inflight, .peak = sides[k].inflight};
+    }
     pthread_mutex_unlock(&lock);
 }
 

@@ -401,20 +401,14 @@ json_parse(const char *text)
 json_object *
 json_get(json_object *o, const char *key)
 {
-    return json_object_is_type(o, json_type_object) ? json_object_object_get(o, key) : NULL;
-}
-
-json_object *
-json_sub(json_object *o, const char *key, json_type type)
-{
-    json_object *v = json_get(o, key);
-    return json_object_is_type(v, type) ? v : NULL;
+    return json_is(o, json_type_object) ? json_object_object_get(o, key) : NULL;
 }
 
 const char *
 json_text(json_object *o, const char *key)
 {
-    return json_object_get_string(json_sub(o, key, json_type_string));
+    json_object *v = json_get(o, key);
+    return json_is(v, json_type_string) ? json_object_get_string(v) : NULL;
 }
 
 int64_t
@@ -431,23 +425,43 @@ json_flag(json_object *o, const char *key, bool def)
     return v == NULL ? def : json_object_get_boolean(v);
 }
 
-size_t
-json_len(json_object *list)
-{
-    return json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0;
-}
-
-json_object *
-json_at(json_object *list, size_t i)
-{
-    return json_object_array_get_idx(list, i);
-}
-
 const char *
 json_str(json_object *o)
 {
     const char *s = json_object_get_string(o);
     return s != NULL ? s : "";
+}
+
+const struct slot *
+slot_find(const struct slot *table, size_t n, const char *key)
+{
+    for (size_t i = 0; i < n; i++)
+        if (strcmp(table[i].key, key) == 0)
+            return &table[i];
+    return NULL;
+}
+
+bool
+slot_set(void *base, const struct slot *s, json_object *v)
+{
+    char *at = (char *) base + s->at;
+    int n = 0;
+    if (s->type == SLOT_FLAG)
+        *(bool *) at = json_object_get_boolean(v);
+    else if (s->type == SLOT_TEXT)
+        *(const char **) at = keep(json_is(v, json_type_string) || v == NULL
+                                       ? json_object_get_string(v)
+                                       : json_object_to_json_string_ext(v, JSON_C_TO_STRING_NOSLASHESCAPE));
+    else if (s->words == NULL)
+        *(int *) at = json_object_get_int(v);
+    else {
+        const char *p = s->words;
+        for (; *p != '\0' && !same(tsub(p, strcspn(p, " ")), json_str(v)); n++)
+            p += strcspn(p, " ") + (p[strcspn(p, " ")] == ' ');
+        *(int *) at = *p == '\0' ? 0 : n;
+        return *p != '\0';
+    }
+    return true;
 }
 
 static int64_t

@@ -70,15 +70,37 @@ bool has_infix(const char *hay, const char *needle); /* ASCII case-insensitive *
 bool is_number(const char *s);                       /* digits only */
 char *read_file(const char *path);                   /* NULL: errno */
 
-json_object *json_parse(const char *text); /* strict; NULL: bad; passes with the pool */
-json_object *json_get(json_object *o, const char *key);
-json_object *json_sub(json_object *o, const char *key, json_type type); /* NULL: absent or of another type */
-const char *json_text(json_object *o, const char *key);                 /* NULL: absent or not a string */
+json_object *json_parse(const char *text);              /* strict; NULL: bad; passes with the pool */
+json_object *json_get(json_object *o, const char *key); /* NULL: not there, null, or o is no object */
+const char *json_text(json_object *o, const char *key); /* NULL: absent or not a string */
+const char *json_str(json_object *o);                   /* never NULL */
 int64_t json_int(json_object *o, const char *key, int64_t def);
 bool json_flag(json_object *o, const char *key, bool def);
-size_t json_len(json_object *list); /* 0: no list */
-json_object *json_at(json_object *list, size_t i);
-const char *json_str(json_object *o); /* never NULL */
+#define json_len(list) (json_object_is_type(list, json_type_array) ? json_object_array_length(list) : 0)
+#define json_at json_object_array_get_idx
+#define json_is json_object_is_type
+#define json_has(o, key, v) \
+    (json_is(o, json_type_object) && json_object_object_get_ex(o, key, v)) /* null counts */
+
+/* A field that JSON may set by name: lists of them make a struct, its normal state and its table from one place. */
+struct slot {
+    const char *key;
+
+    enum { SLOT_INT, SLOT_FLAG, SLOT_TEXT } type;
+
+    size_t at;         /* offset in its struct */
+    const char *words; /* of an int that is chosen by a word: their list; NULL: a number */
+    unsigned kinds;    /* of a thing (world.h) */
+};
+
+#define SLOT_INT_FIELD(name, ...) int name;
+#define SLOT_FLAG_FIELD(name, ...) bool name;
+#define SLOT_TEXT_FIELD(name, ...) const char *name;
+#define SLOT_NORMAL(name, normal, ...) .name = normal,
+
+const struct slot *slot_find(const struct slot *table, size_t n, const char *key);
+/* A text that is no string keeps its JSON. False: not one of the words. */
+bool slot_set(void *base, const struct slot *s, json_object *v);
 
 int64_t clock_ms(void);
 int64_t clock_unix_ms(void);

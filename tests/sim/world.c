@@ -241,6 +241,12 @@ thing_by_id(enum kind kind, const char *id)
     return x != NULL && x->kind == kind ? x : NULL;
 }
 
+struct thing *
+dbx_by_id(const char *id)
+{
+    return found(W.ids[DBX_USER], id);
+}
+
 static void
 sort_around(const struct thing *x)
 {
@@ -305,14 +311,13 @@ thing_del(struct thing *x, int64_t n, const char *by)
 void
 attr_set(struct thing *x, const char *name, json_object *value)
 {
-    size_t n = json_object_is_type(value, json_type_array) ? json_len(value) : value != NULL;
+    size_t n = json_is(value, json_type_array) ? json_len(value) : value != NULL;
     json_object *texts = json_object_new_array();
     if (x->attrs == NULL)
         x->attrs = json_object_new_object();
     for (size_t i = 0; i < n; i++)
-        json_object_array_add(
-            texts, json_object_new_string(
-                       json_str(json_object_is_type(value, json_type_array) ? json_at(value, i) : value)));
+        json_object_array_add(texts, json_object_new_string(json_str(
+                                         json_is(value, json_type_array) ? json_at(value, i) : value)));
     json_object_object_del(x->attrs, name);
     if (n > 0)
         json_object_object_add(x->attrs, name, texts);
@@ -414,6 +419,13 @@ group_move(struct thing *g, struct thing *parent)
     list_drop(siblings(g), g);
     g->up = parent;
     list_put(siblings(g), g);
+}
+
+void
+contain(struct thing *role, struct thing *child)
+{
+    if (!list_has(&role->roles, child))
+        list_add(&role->roles, child);
 }
 
 bool

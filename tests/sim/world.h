@@ -122,6 +122,7 @@ const char *group_path(const struct thing *g);
 void group_move(struct thing *g, struct thing *parent);
 struct thing *account(void); /* the service account of our client */
 
+void contain(struct thing *role, struct thing *child);
 bool join(struct thing *group, struct thing *user); /* false: was so */
 bool leave(struct thing *group, struct thing *user);
 bool grant(struct thing *role, struct thing *to); /* a user or a group */
@@ -142,6 +143,7 @@ bool directory_knows(const struct thing *user);                /* in the lists o
 
 /* ents.c. Users: case ignored; service principals: applicationId or displayName */
 struct thing *dbx_find_name(enum kind kind, const char *name, bool local);
+struct thing *dbx_by_id(const char *id); /* of any kind */
 struct thing *dbx_sp_new(const char *display, const char *appid);
 void dbx_make_system(void);                       /* rule 31: the groups nobody may delete */
 const char *dbx_call_name(const struct thing *x); /* userName, applicationId, displayName */

@@ -50,7 +50,7 @@ new_client(const char *cid)
 {
     struct thing *c = thing_new(CLIENT, cid, NULL, NULL, false);
     c->up = thing_new(USER, tf("service-account-%s", cid), NULL, NULL, false);
-    grant(W.default_role, c->up);
+    tie(c->up, W.default_role, true);
     return c;
 }
 
@@ -58,8 +58,8 @@ static void
 make_clients(struct build *b)
 {
     W.default_role = new_role("default-roles-acme", NULL);
-    list_add(&W.default_role->roles, new_role("offline_access", NULL));
-    list_add(&W.default_role->roles, new_role("uma_authorization", NULL));
+    tie(W.default_role, new_role("offline_access", NULL), true);
+    tie(W.default_role, new_role("uma_authorization", NULL), true);
     (void) new_client(W.kc_client);
     b->portal = thing_new(CLIENT, "portal", NULL, NULL, false);
     (void) new_role("viewer", b->portal);
@@ -84,14 +84,14 @@ make_roles(struct build *b)
         struct thing *r = new_role(tf("job-%s-%d", team[(size_t) i % COUNT(team)], i), NULL);
         list_add(&b->job_roles, r);
         for (int k = 0; k <= i % 3 && b->dbx_roles.n > 0; k++)
-            contain(r, any(&b->dbx_roles));
+            tie(r, any(&b->dbx_roles), true);
     }
     if (b->job_roles.n < 3 || b->dbx_roles.n == 0)
         return;
-    contain(b->job_roles.v[0], b->job_roles.v[1]);
-    contain(b->job_roles.v[1], b->job_roles.v[0]);
-    contain(b->job_roles.v[2], role_find(b->portal, "viewer"));
-    contain(role_find(b->portal, "viewer"), b->dbx_roles.v[0]);
+    tie(b->job_roles.v[0], b->job_roles.v[1], true);
+    tie(b->job_roles.v[1], b->job_roles.v[0], true);
+    tie(b->job_roles.v[2], role_find(b->portal, "viewer"), true);
+    tie(role_find(b->portal, "viewer"), b->dbx_roles.v[0], true);
 }
 
 static bool
@@ -126,7 +126,7 @@ make_groups(struct build *b)
             attr_set(g, "owner", owner);
         /* roles sit below the top, else they would be everybody's */
         if (lv > 0 && i % 3 == 0 && b->dbx_roles.n > 0)
-            grant(any(rng_chance(&W.rng, 500) && b->job_roles.n > 0 ? &b->job_roles : &b->dbx_roles), g);
+            tie(g, any(rng_chance(&W.rng, 500) && b->job_roles.n > 0 ? &b->job_roles : &b->dbx_roles), true);
     }
 }
 
@@ -153,7 +153,7 @@ make_users(struct build *b)
         u->enabled = !rng_chance(&W.rng, 15);
         if (!rng_chance(&W.rng, 20)) /* S17: some have no address */
             u->email = keep(tf("%s@acme.example", name));
-        grant(W.default_role, u);
+        tie(u, W.default_role, true);
         list_add(&b->people, u);
         pool_free(&b->pool);
     }
@@ -168,14 +168,14 @@ static void
 make_memberships(struct build *b)
 {
     for (int i = 0; i < 3 && i < b->people.n; i++)
-        grant(b->admin_role, b->people.v[i]);
+        tie(b->people.v[i], b->admin_role, true);
     for (int i = 0, tries = 0; i < b->c->memberships && tries < b->c->memberships * 3; tries++) {
         struct thing *u = any(&b->people);
         if (i % 2 == 0 && W.all[GROUP].n > 0)
-            i += join(any(&W.all[GROUP]), u);
+            i += tie(u, any(&W.all[GROUP]), true);
         else if (b->dbx_roles.n > 0)
-            i +=
-                grant(any(rng_chance(&W.rng, 700) || b->job_roles.n == 0 ? &b->dbx_roles : &b->job_roles), u);
+            i += tie(u, any(rng_chance(&W.rng, 700) || b->job_roles.n == 0 ? &b->dbx_roles : &b->job_roles),
+                     true);
     }
 }
 
@@ -215,12 +215,12 @@ new_account(const char *name, const char *display)
 }
 
 static void
-tie(const struct build *b, const struct thing *x, struct thing *account)
+fill_one(const struct build *b, const struct thing *x, struct thing *account)
 {
     const char *name = target_of(b, x);
     struct thing *g = name == NULL ? NULL : dbx_find_name(DBX_GROUP, name, b->c->local);
     if (g != NULL && !(b->c->start == START_DRIFT && rng_chance(&W.rng, 10)))
-        member_add(g, account, 0, "start");
+        tie(account, g, true);
 }
 
 /* The members the rules ask for; drift leaves out one in a hundred. */
@@ -231,14 +231,14 @@ fill(const struct build *b, const struct thing *u, struct thing *account)
         return;
     struct list roles = effective_roles(u);
     for (int i = 0; i < roles.n; i++)
-        tie(b, roles.v[i], account);
+        fill_one(b, roles.v[i], account);
     for (int i = 0; i < u->groups.n; i++) {
         const struct thing *g = u->groups.v[i];
         if (g->up != NULL)
-            tie(b, g, account);
+            fill_one(b, g, account);
         while (g->up != NULL)
             g = g->up;
-        tie(b, g, account);
+        fill_one(b, g, account);
     }
 }
 
@@ -275,7 +275,7 @@ drift(const struct build *b)
         if (g->system || !rng_chance(&W.rng, 200))
             continue;
         const char *name = tf("contractor-%d@partner.example", rng_below(&W.rng, 2 + b->c->users / 100));
-        member_add(g, dbx_find_name(DBX_USER, name, false), 0, "start");
+        tie(dbx_find_name(DBX_USER, name, false), g, true);
     }
 }
 

@@ -268,6 +268,10 @@ scim(struct req *r, int at, enum level level, bool v21)
         dbx_me(r, &s);
     else {
         r->kind = m->kind[s.kind - DBX_USER];
+        if (!get) {
+            W.acting_n = rec_number(r->rec);
+            W.acting = tlower(m->name);
+        }
         s.x = one ? find(r, &s, r->seg[at + 1]) : NULL;
         if (!one || s.x != NULL)
             m->run(r, &s);

@@ -38,7 +38,7 @@ void dbx_put(struct req *r, const struct scim *s);
 void dbx_delete(struct req *r, const struct scim *s);
 /* Adds members by their ids as the knobs for unknown ids say; v: a list of {"value"}, one of them, or a text. False:
  * answered with an error. */
-bool dbx_add_members(struct req *r, struct thing *g, json_object *v, const char *by);
+bool dbx_add_members(struct req *r, struct thing *g, json_object *v);
 
 /* dbx_filter.c */
 struct filter;

@@ -96,7 +96,7 @@ group_limit(const struct thing *g, const struct thing *m)
 }
 
 static bool
-add_member(struct req *r, struct thing *g, const char *id, const char *by)
+add_member(struct req *r, struct thing *g, const char *id)
 {
     struct thing *m = dbx_by_id(id);
     const char *limit = m == NULL ? NULL : group_limit(g, m);
@@ -112,7 +112,7 @@ add_member(struct req *r, struct thing *g, const char *id, const char *by)
                    tf("Principal with id %s not found.", id));
     else if (limit != NULL)
         scim_error(r, 400, "invalidValue", limit);
-    else if (!member_add(g, m, rec_number(r->rec), by) && knobs.readd != 0) /* rule 16 */
+    else if (!tie(m, g, true) && knobs.readd != 0) /* rule 16 */
         scim_error(r, knobs.readd == 1 ? 400 : 409, "uniqueness",
                    tf("Principal %s is already a member.", id));
     else
@@ -121,13 +121,12 @@ add_member(struct req *r, struct thing *g, const char *id, const char *by)
 }
 
 bool
-dbx_add_members(struct req *r, struct thing *g, json_object *v, const char *by)
+dbx_add_members(struct req *r, struct thing *g, json_object *v)
 {
     if (!json_is(v, json_type_array))
-        return add_member(r, g, json_is(v, json_type_string) ? json_str(v) : json_text(v, "value"), by);
+        return add_member(r, g, json_is(v, json_type_string) ? json_str(v) : json_text(v, "value"));
     for (size_t i = 0; i < json_len(v); i++)
-        if (json_text(json_at(v, i), "value") != NULL &&
-            !add_member(r, g, json_text(json_at(v, i), "value"), by))
+        if (json_text(json_at(v, i), "value") != NULL && !add_member(r, g, json_text(json_at(v, i), "value")))
             return false;
     return true;
 }
@@ -164,13 +163,12 @@ run_remove(struct req *r, struct thing *x, const char *path)
     if (group && begins(path, "members") && keeps_all(r, x))
         return false;
     if (group && strcmp(path, "members") == 0)
-        members_clear(x, rec_number(r->rec), "patch");
+        members_clear(x);
     else if (strcmp(path, "externalId") == 0)
         x->ext = NULL;
     else if (id != NULL) {
         struct thing *m = dbx_by_id(id);
-        if ((m == NULL || !member_drop(x, m, rec_number(r->rec), "patch")) &&
-            knobs.reremove != 0) { /* rule 16 */
+        if ((m == NULL || !tie(m, x, false)) && knobs.reremove != 0) { /* rule 16 */
             scim_error(r, knobs.reremove == 1 ? 400 : 409, "noTarget", tf("No such attribute: %s", path));
             return false;
         }
@@ -217,8 +215,8 @@ run_set(struct req *r, struct thing *x, const char *attr, json_object *v, bool r
         if (!members_shape(v) || (replace && keeps_all(r, x)))
             return false;
         if (replace)
-            members_clear(x, rec_number(r->rec), "patch");
-        return dbx_add_members(r, x, v, "patch");
+            members_clear(x);
+        return dbx_add_members(r, x, v);
     }
     if (strcmp(attr, "displayName") == 0 && s != NULL)
         return rename_ok(r, x, s);
@@ -312,7 +310,7 @@ dbx_patch(struct req *r, const struct scim *s)
     if (r->act->stale_reads > 0)
         dbx_stale(s->x, r->act->stale_reads, r->act->flip_back);
     if (!urn && knobs.wrong_urn_empties && s->kind == DBX_GROUP && json_is(body, json_type_object)) {
-        members_clear(s->x, rec_number(r->rec), "patch"); /* rule 9; knob: nested-aad issue 5 */
+        members_clear(s->x); /* rule 9; knob: nested-aad issue 5 */
         reply(r, s);
     } else if (!urn || !json_is(ops, json_type_array))
         scim_error(r, 400, "invalidSyntax", UNPARSABLE);
@@ -360,7 +358,7 @@ dbx_post(struct req *r, const struct scim *s)
         x->system = false;
         if (group && members != NULL && knobs.post_members_fail) /* rule 21: ucx#555 */
             scim_error(r, 500, NULL, tf("Failed to update members of group %s", name));
-        else if (!group || members == NULL || dbx_add_members(r, x, members, "post"))
+        else if (!group || members == NULL || dbx_add_members(r, x, members))
             dbx_answer_thing(r, x, s->level, knobs.post_status);
     }
 }
@@ -386,8 +384,8 @@ dbx_put(struct req *r, const struct scim *s)
     json_object_put(x->attrs); /* its roles */
     x->attrs = NULL;
     if (x->kind == DBX_GROUP && (rule("33") || members != NULL))
-        members_clear(x, rec_number(r->rec), "put");
-    if (x->kind != DBX_GROUP || members == NULL || dbx_add_members(r, x, members, "put"))
+        members_clear(x);
+    if (x->kind != DBX_GROUP || members == NULL || dbx_add_members(r, x, members))
         dbx_answer_thing(r, x, s->level, 200);
 }
 
@@ -398,6 +396,6 @@ dbx_delete(struct req *r, const struct scim *s)
         scim_error(r, 400, "mutability", tf("Group %s cannot be deleted.", s->x->name));
         return;
     }
-    thing_del(s->x, rec_number(r->rec), "delete");
+    thing_del(s->x);
     answer(r, 204, NULL, "");
 }

@@ -61,9 +61,9 @@ add(const struct noun *n, json_object *o)
     if (x == NULL || n->kind != USER)
         return;
     if (W.default_role != NULL && json_flag(o, "default_role", true)) /* S21 */
-        grant(W.default_role, x);
+        tie(x, W.default_role, true);
     for (int i = 0; i < W.default_groups.n; i++)
-        join(W.default_groups.v[i], x);
+        tie(x, W.default_groups.v[i], true);
 }
 
 static void
@@ -83,7 +83,7 @@ change(struct thing *x, json_object *o, const char *verb)
         event_add("DELETE", x->kind == USER ? "USER" : role_type(x),
                   x->kind == USER ? tf("users/%s", x->id) : tf("roles/%s", x->name), NULL, by);
     if (removed)
-        thing_del(x, 0, "edit");
+        thing_del(x);
     else if (strcmp(verb, "inactive") == 0)
         x->enabled = false;
     else if (strcmp(verb, "move") == 0 && x->kind == GROUP)
@@ -104,7 +104,7 @@ role_grant(json_object *o, bool give)
     struct thing *to = r == NULL ? NULL : user ? named(USER, o, "username") : named(GROUP, o, "group");
     if (to == NULL)
         return;
-    (void) (give ? grant(r, to) : ungrant(r, to));
+    (void) tie(to, r, give);
     const char *path = tf("%s/%s/role-mappings/%s%s", user ? "users" : "groups", to->id,
                           r->up == NULL ? "realm" : "clients/", r->up == NULL ? "" : r->up->id);
     event_role(give ? "CREATE" : "DELETE", tf("%s_MAPPING", role_type(r)), path, r, json_text(o, "by"));
@@ -117,9 +117,7 @@ composite(json_object *o, bool put)
                  *child = need_role(json_text(o, "child_client"), json_text(o, "child"));
     if (r == NULL || child == NULL)
         return;
-    list_drop(&r->roles, child);
-    if (put)
-        list_add(&r->roles, child);
+    (void) tie(r, child, put);
     event_role(put ? "CREATE" : "DELETE", role_type(r), tf("roles/%s/composites", r->name), child,
                json_text(o, "by"));
 }
@@ -128,7 +126,7 @@ static void
 membership(json_object *o, bool in)
 {
     struct thing *g = named(GROUP, o, "group"), *u = named(USER, o, "username");
-    if (g != NULL && u != NULL && (in ? join(g, u) : leave(g, u))) /* no event when it was so already */
+    if (g != NULL && u != NULL && tie(u, g, in)) /* no event when it was so already */
         event_add(in ? "CREATE" : "DELETE", "GROUP_MEMBERSHIP", tf("users/%s/groups/%s", u->id, g->id),
                   tf("{'id':%q,'name':%q,'path':%q}", g->id, g->name, group_path(g)), json_text(o, "by"));
 }
@@ -138,7 +136,7 @@ dbx_member(json_object *o, bool in)
 {
     struct thing *g = named(DBX_GROUP, o, "group"), *m = named(KINDS, o, "member");
     if (g != NULL && m != NULL)
-        (void) (in ? member_add(g, m, 0, "edit") : member_drop(g, m, 0, "edit"));
+        (void) tie(m, g, in);
 }
 
 /* ---- what is there once ---- */
@@ -215,6 +213,8 @@ edit_apply(json_object *list)
         return "want a JSON list of edits";
     const char *bad = NULL;
     pthread_rwlock_wrlock(&world_lock);
+    W.acting_n = 0;
+    W.acting = "edit";
     for (size_t i = 0; i < json_len(list) && bad == NULL; i++) {
         const char *op = json_text(json_at(list, i), "op");
         problem = NULL;

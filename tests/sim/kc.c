@@ -187,7 +187,7 @@ user_row(struct buf *b, const struct thing *u, const struct shape *shape)
     buf_opt(b, "lastName", u->last);
     buf_opt(b, "email", u->email);
     buf_f(b, ",'emailVerified':%b,'enabled':%b,'createdTimestamp':%l", u->verified,
-          directory_enabled(u) && !shut, u->created_ms);
+          seen_of(u).enabled && !shut, u->created_ms);
     buf_opt(b, "federationLink", u->fedlink);
     buf_opt(b, "origin", u->fedlink);
     if ((shape->flags & BRIEF) == 0) {
@@ -326,7 +326,8 @@ allowed(struct req *r, const struct target *t, unsigned ask, unsigned see, const
 static bool
 user_there(struct req *r, const struct thing *u) /* S26 */
 {
-    if ((directory_knows(u) || u->cached) && !(directory_down(u) && strcmp(r->kind, "credentials") == 0))
+    struct seen s = seen_of(u);
+    if ((s.known || u->cached) && !(s.down && strcmp(r->kind, "credentials") == 0))
         return true;
     oauth_error(r, 500, "unknown_error", "For more on this error consult the server log.");
     return false;

@@ -5,61 +5,27 @@
 
 #include <string.h>
 
-struct thing *
-directory_of(const struct thing *u)
+static struct thing *
+directory_of(const struct thing *u) /* NULL: a local user */
 {
     if (u->fedlink != NULL)
         return thing_by_id(DIRECTORY, u->fedlink);
     return begins(u->id, "f:") ? thing_by_id(DIRECTORY, tsub(u->id + 2, strcspn(u->id + 2, ":"))) : NULL;
 }
 
-static enum directory_mode
-mode(const struct thing *u)
-{
-    const struct thing *d = directory_of(u);
-    return d == NULL ? DIRECTORY_IMPORT : (enum directory_mode) d->mode;
-}
-
-bool
-directory_down(const struct thing *u)
-{
-    const struct thing *d = directory_of(u);
-    return d != NULL && d->down;
-}
-
-bool
-directory_enabled(const struct thing *u)
-{
-    if (directory_of(u) == NULL)
-        return u->enabled;
-    return u->cached ? u->cached_enabled : u->enabled && !u->off_there && !directory_down(u);
-}
-
-const struct list *
-directory_groups(const struct thing *u)
+struct seen
+seen_of(const struct thing *u)
 {
     static const struct list none;
-    if (mode(u) == DIRECTORY_IMPORT)
-        return &u->groups; /* rows of Keycloak's own database */
-    return u->cached ? &u->cached_groups : directory_down(u) ? &none : &u->groups;
-}
-
-int
-directory_live_groups(const struct thing *u)
-{
-    return directory_lists(u) ? u->groups.n : 0;
-}
-
-bool
-directory_lists(const struct thing *u)
-{
-    return mode(u) == DIRECTORY_IMPORT || !directory_down(u);
-}
-
-bool
-directory_knows(const struct thing *u)
-{
-    return mode(u) != DIRECTORY_NOT_IMPORTED || !directory_down(u);
+    const struct thing *d = directory_of(u);
+    bool rows = d == NULL || d->mode == DIRECTORY_IMPORT; /* in Keycloak's own database */
+    bool down = d != NULL && d->down;
+    struct seen s = {.down = down, .listed = rows || !down};
+    s.known = d == NULL || d->mode != DIRECTORY_NOT_IMPORTED || !down;
+    s.enabled = d == NULL ? u->enabled : u->cached ? u->cached_enabled : u->enabled && !u->off_there && !down;
+    s.groups = rows ? &u->groups : u->cached ? &u->cached_groups : down ? &none : &u->groups;
+    s.live_groups = s.listed ? u->groups.n : 0;
+    return s;
 }
 
 bool

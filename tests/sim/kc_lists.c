@@ -260,7 +260,7 @@ kc_members(struct req *r, struct target *t)
 {
     struct list v = {0};
     for (int i = 0; i < t->group->members.n; i++)
-        if (directory_lists(t->group->members.v[i]))
+        if (seen_of(t->group->members.v[i]).listed)
             list_pass(&v, t->group->members.v[i]);
     kc_list(r, &v, 100, true, &(struct shape){.flags = kc_brief(r, false), .place = PLACE_ALL});
 }
@@ -343,7 +343,7 @@ user_matches(const struct thing *u, const struct user_filter *f)
 {
     /* S15; 26.3.0 and 26.3.1 showed service accounts everywhere (#41103) */
     bool leak = knobs.kc_version == VERSION(26, 3, 0) || knobs.kc_version == VERSION(26, 3, 1);
-    return (!u->service || f->other || leak) && directory_knows(u) &&
+    return (!u->service || f->other || leak) && seen_of(u).known &&
            (f->enabled == NULL || (strcmp(f->enabled, "true") == 0) == u->enabled) &&
            (f->verified == NULL || (strcmp(f->verified, "true") == 0) == u->verified) && f->alias == NULL &&
            text_ok(u->name, f->username, f->exact) && text_ok(u->email, f->email, f->exact) &&
@@ -377,10 +377,10 @@ kc_list_users(struct req *r, struct target *t)
 void
 kc_user_groups(struct req *r, struct target *t)
 {
-    const struct list *shown = directory_groups(t->user);
+    const struct list *shown = seen_of(t->user).groups;
     struct list v = {0};
     if (t->arg != NULL) {
-        answer(r, 200, KC_JSON, "{'count':%d}", directory_live_groups(t->user));
+        answer(r, 200, KC_JSON, "{'count':%d}", seen_of(t->user).live_groups);
         return;
     }
     for (int i = 0; i < shown->n; i++)

@@ -200,10 +200,8 @@ give(struct thing *x, const char *cid, json_object *names)
 {
     for (size_t i = 0; i < json_len(names); i++) {
         struct thing *role = need_role(cid, json_str(json_at(names, i)));
-        if (role != NULL && x->kind == ROLE)
-            contain(x, role);
-        else if (role != NULL)
-            grant(role, x);
+        if (role != NULL)
+            tie(x, role, true);
     }
 }
 
@@ -220,12 +218,12 @@ give_of_clients(struct thing *x, json_object *clients)
 }
 
 static void
-tie(struct thing *x, json_object *o)
+tie_told(struct thing *x, json_object *o)
 {
     json_object *groups = json_get(o, "groups"), *members = json_get(o, "members"),
                 *c = json_get(o, "composites");
     if (x->kind == USER && json_flag(o, "default_role", true))
-        grant(W.default_role, x);
+        tie(x, W.default_role, true);
     if (x->kind == USER || x->kind == GROUP)
         give(x, NULL, json_get(o, "roles"));
     give(x, NULL, json_get(o, "realmRoles"));
@@ -235,7 +233,7 @@ tie(struct thing *x, json_object *o)
     for (size_t i = 0; i < json_len(groups) && x->kind == USER; i++) {
         struct thing *g = need(GROUP, json_str(json_at(groups, i)), NULL);
         if (g != NULL)
-            join(g, x);
+            tie(x, g, true);
     }
     for (size_t i = 0; i < json_len(members); i++) { /* a name or {"id"} */
         const char *id = json_text(json_at(members, i), "id");
@@ -243,7 +241,7 @@ tie(struct thing *x, json_object *o)
         if (m == NULL)
             fail("no such member '%s'", id);
         else
-            member_add(x, m, 0, "start");
+            tie(m, x, true);
     }
 }
 
@@ -269,7 +267,7 @@ realm(json_object *o)
     if (W.default_role == NULL)
         W.default_role = thing_new(ROLE, def, NULL, NULL, false);
     make_account(thing_new(CLIENT, W.kc_client, NULL, NULL, false));
-    grant(W.default_role, account());
+    tie(account(), W.default_role, true);
     make(CLIENT, json_get(o, "clients"), NULL, false);
     make(GROUP, json_get(o, "groups"), NULL, false);
     make(USER, json_get(o, "users"), NULL, false);
@@ -321,7 +319,7 @@ world_load(json_object *o, const char **rules)
         first = t;
     }
     for (const struct told *t = first; t != NULL && problem == NULL; t = t->next)
-        tie(t->x, t->o);
+        tie_told(t->x, t->o);
     if (problem == NULL && json_get(o, "config") != NULL)
         problem = knobs_set(json_get(o, "config"));
     *rules = json_text(o, "rules");

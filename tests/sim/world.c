@@ -17,6 +17,7 @@ world_init(uint64_t seed)
     W.realm = "acme";
     W.base = "";
     W.bulk = true;
+    W.acting = "start";
     W.next_id = 100000000000001 + (int64_t) (seed % 1000) * 1000000;
     W.kc_client = "keybricks";
     W.kc_secret = "s3cret:with/odd %+&chars";
@@ -270,41 +271,58 @@ thing_rename(struct thing *x, const char *name)
         sort_around(x);
 }
 
+static void
+note(bool on, const struct thing *g, const struct thing *m)
+{
+    if (W.bulk)
+        return;
+    buf_s(&W.history, W.history.len > 0 ? ",\n" : "");
+    buf_f(&W.history, "{'n':%l,'op':%q,'group':%q,'group_id':%q,'member':%q,'member_id':%q,'by':%q}",
+          W.acting_n, on ? "add" : "remove", g->name, g->id, dbx_call_name(m), m->id, W.acting);
+}
+
+bool
+tie(struct thing *x, struct thing *to, bool on)
+{
+    bool role = to->kind == ROLE;
+    struct list *mine = role ? &x->roles : &x->groups, *theirs = !role || x->kind == USER ? &to->members
+                                                                 : x->kind == GROUP       ? &to->groups
+                                                                                          : &to->within;
+    if (list_has(mine, to) == on)
+        return false;
+    if (!on) {
+        list_drop(mine, to);
+        list_drop(theirs, x);
+    } else {
+        list_add(mine, to);
+        to->kind == DBX_GROUP ? list_add(theirs, x) : list_put(theirs, x);
+    }
+    if (to->kind == DBX_GROUP)
+        note(on, to, x);
+    return true;
+}
+
 /* Deleting a group deletes its subtree and all memberships: keycloak-api.md section 2.2 */
 void
-thing_del(struct thing *x, int64_t n, const char *by)
+thing_del(struct thing *x)
 {
-    if (x->kind == GROUP) {
-        while (x->groups.n > 0)
-            thing_del(x->groups.v[0], n, by);
+    while (x->kind == GROUP && x->groups.n > 0)
+        thing_del(x->groups.v[0]);
+    while (x->members.n > 0)
+        tie(x->members.v[x->members.n - 1], x, false);
+    while (x->groups.n > 0)
+        (void) (x->kind == ROLE ? tie(x->groups.v[0], x, false)
+                                : tie(x, x->groups.v[x->groups.n - 1], false));
+    while (x->roles.n > 0)
+        tie(x, x->roles.v[0], false);
+    while (x->within.n > 0)
+        tie(x->within.v[0], x, false);
+    if (x->kind == GROUP)
         list_drop(siblings(x), x);
-    }
-    while (x->kind >= DBX_USER && x->members.n > 0)
-        member_drop(x, x->members.v[x->members.n - 1], n, by);
-    while (x->kind >= DBX_USER && x->groups.n > 0)
-        member_drop(x->groups.v[x->groups.n - 1], x, n, by);
-    while (x->kind == GROUP && x->members.n > 0)
-        leave(x, x->members.v[0]);
-    while (x->kind == USER && x->groups.n > 0)
-        leave(x->groups.v[0], x);
-    while (x->kind != ROLE && x->kind != CLIENT && x->roles.n > 0)
-        ungrant(x->roles.v[0], x);
-    if (x->kind == ROLE) {
-        while (x->members.n > 0)
-            ungrant(x, x->members.v[0]);
-        while (x->groups.n > 0)
-            ungrant(x, x->groups.v[0]);
-        for (int c = -1; c < W.all[CLIENT].n; c++) {
-            const struct list *roles = c < 0 ? &W.all[ROLE] : &W.all[CLIENT].v[c]->roles;
-            for (int i = 0; i < roles->n; i++)
-                list_drop(&roles->v[i]->roles, x);
-        }
-    }
     list_drop(place_of(x), x);
     name_put(x, false);
     if (found(W.ids[id_space(x->kind)], x->id) == x)
         (void) lh_table_delete(W.ids[id_space(x->kind)], x->id);
-    x->dead = true;
     list_add(&W.dead, x);
 }
 
@@ -421,53 +439,13 @@ group_move(struct thing *g, struct thing *parent)
     list_put(siblings(g), g);
 }
 
-void
-contain(struct thing *role, struct thing *child)
-{
-    if (!list_has(&role->roles, child))
-        list_add(&role->roles, child);
-}
-
-bool
-join(struct thing *group, struct thing *user)
-{
-    if (list_has(&user->groups, group))
-        return false;
-    list_add(&user->groups, group);
-    list_put(&group->members, user);
-    return true;
-}
-
-bool
-leave(struct thing *group, struct thing *user)
-{
-    return list_drop(&user->groups, group) && list_drop(&group->members, user);
-}
-
-bool
-grant(struct thing *role, struct thing *to)
-{
-    if (list_has(&to->roles, role))
-        return false;
-    list_add(&to->roles, role);
-    list_put(to->kind == USER ? &role->members : &role->groups, to);
-    return true;
-}
-
-bool
-ungrant(struct thing *role, struct thing *from)
-{
-    return list_drop(&from->roles, role) &&
-           list_drop(from->kind == USER ? &role->members : &role->groups, from);
-}
-
 /* Rule S12: direct, by group, by any ancestor of a group, and through composites of realm and client roles; what was
  * seen is not visited again, so cycles are harmless. Source: keycloak-api.md section 2.1. */
 struct list
 effective_roles(const struct thing *user)
 {
     struct list out = {0};
-    const struct list *groups = directory_groups(user);
+    const struct list *groups = seen_of(user).groups;
     for (int i = 0; i < user->roles.n; i++)
         list_pass(&out, user->roles.v[i]);
     for (int i = 0; i < groups->n; i++)
@@ -480,4 +458,75 @@ effective_roles(const struct thing *user)
             if (!list_has(&out, out.v[i]->roles.v[k]))
                 list_pass(&out, out.v[i]->roles.v[k]);
     return out;
+}
+
+/* ---- Databricks ---- */
+
+/* userName ignores case (databricks-api.md section 3.4) while group names may differ by case alone; a name belongs to
+ * its level. Passes with the request. */
+const char *
+dbx_name_key(const struct thing *x)
+{
+    return x->kind == DBX_GROUP ? tf("%s%s", x->local ? "w" : "a", x->name) : tlower(x->name);
+}
+
+void
+dbx_make_system(void)
+{
+    static const char *const names[] = {"account users", "users", "admins"};
+    for (size_t i = 0; i < COUNT(names); i++)
+        thing_new(DBX_GROUP, names[i], NULL, NULL, i > 0)->system = true;
+}
+
+struct thing *
+dbx_sp_new(const char *display, const char *appid)
+{
+    struct thing *x = thing_new(DBX_SP, display, NULL, NULL, false);
+    x->appid = keep(appid);
+    return x;
+}
+
+const char *
+dbx_call_name(const struct thing *x)
+{
+    return x->kind == DBX_SP && x->appid != NULL ? x->appid : x->name;
+}
+
+void
+members_clear(struct thing *g)
+{
+    while (g->members.n > 0)
+        tie(g->members.v[g->members.n - 1], g, false);
+}
+
+/* Rule 23: the next reads return the state of now, also after a write that follows; then, on request, one new answer
+ * and one old answer again. Source: databricks-api.md section 3.7 */
+void
+dbx_stale(struct thing *g, int reads, bool flip_back)
+{
+    if (g->stale == NULL)
+        g->stale = xalloc(sizeof *g->stale);
+    struct stale *s = g->stale;
+    s->name = g->name;
+    s->reads = reads;
+    s->fresh = s->again = flip_back;
+    s->members.n = 0;
+    for (int i = 0; i < g->members.n; i++)
+        list_add(&s->members, g->members.v[i]);
+}
+
+const struct stale *
+dbx_old_view(struct thing *g)
+{
+    static pthread_mutex_t lock = PTHREAD_MUTEX_INITIALIZER; /* readers share world_lock */
+    struct stale *s = g->stale;
+    if (s == NULL)
+        return NULL;
+    pthread_mutex_lock(&lock);
+    int *counts[] = {&s->reads, &s->fresh, &s->again};
+    int phase = s->reads > 0 ? 0 : s->fresh > 0 ? 1 : s->again > 0 ? 2 : -1;
+    if (phase >= 0)
+        --*counts[phase];
+    pthread_mutex_unlock(&lock);
+    return phase == 0 || phase == 2 ? s : NULL;
 }

@@ -26,14 +26,13 @@ enum directory_mode { DIRECTORY_READ_ONLY, DIRECTORY_IMPORT, DIRECTORY_NOT_IMPOR
 /* What the world is made of. All kinds share one shape, so that one table (edit.c) can load and edit them. */
 struct thing {
     enum kind kind;
-    bool dead;
     int number; /* in order of creation */
     const char *id, *name;
     struct thing
         *up; /* of a role: its client, NULL a realm role; of a group: its parent; of a client: its account */
     /* direct relations. roles: held by a user or group, contained in a role, of a client. groups: of a user, role
      * or member: those it is in; of a group: its children. members: of a role or group. */
-    struct list roles, groups, members;
+    struct list roles, groups, members, within; /* within: the roles that contain a role */
     json_object
         *attrs; /* of users and groups: lists of texts; of Databricks things: their roles are the keys */
 
@@ -78,6 +77,8 @@ struct world {
     struct buf history; /* JSON objects: each change of a Databricks membership */
     struct thing *default_role;
     int number;
+    int64_t acting_n; /* for the history: the number of the request, 0 for edits, and what it does */
+    const char *acting;
     bool bulk; /* while true nothing is kept in order; world_settle ends it */
     struct rng rng;
     int64_t next_id;
@@ -108,8 +109,9 @@ void list_pass(struct list *l, struct thing *x);
 struct thing *thing_new(enum kind kind, const char *name, const char *id, struct thing *up, bool local);
 struct thing *thing_by_id(enum kind kind, const char *id);
 void thing_rename(struct thing *x, const char *name);
-/* With everything below it and all that ties it. n, by: for the history */
-void thing_del(struct thing *x, int64_t n, const char *by);
+void thing_del(struct thing *x); /* with everything below it and all that ties it */
+/* Grants a role to x, puts it into a group or a role, or takes it away again. False: was so. */
+bool tie(struct thing *x, struct thing *to, bool on);
 
 void attr_set(struct thing *x, const char *name, json_object *value); /* a text or a list; NULL removes */
 bool attr_query(const struct thing *x, const char *q); /* key:value; what does not parse matches all */
@@ -122,34 +124,27 @@ const char *group_path(const struct thing *g);
 void group_move(struct thing *g, struct thing *parent);
 struct thing *account(void); /* the service account of our client */
 
-void contain(struct thing *role, struct thing *child);
-bool join(struct thing *group, struct thing *user); /* false: was so */
-bool leave(struct thing *group, struct thing *user);
-bool grant(struct thing *role, struct thing *to); /* a user or a group */
-bool ungrant(struct thing *role, struct thing *from);
 /* Every role the user holds, computed as keycloak-api.md section 2.1 says. */
 struct list effective_roles(const struct thing *user);
 
-/* kc_directory.c, S26. `cache`: warm (as things are now), cold, poisoned (with an outage's answers). NULL and down < 0:
- * as before. */
-struct thing *directory_of(const struct thing *user); /* NULL: a local user */
-bool directory_set(const char *id, const char *mode, const char *cache, int down);
-bool directory_down(const struct thing *user);
-bool directory_enabled(const struct thing *user);              /* as shown */
-const struct list *directory_groups(const struct thing *user); /* as /users/{id}/groups shows them */
-int directory_live_groups(const struct thing *user);           /* as /users/{id}/groups/count does */
-bool directory_lists(const struct thing *user);                /* in the member lists of its groups */
-bool directory_knows(const struct thing *user);                /* in the lists of users */
+/* kc_directory.c, S26: what Keycloak knows of a user whose directory may be down. */
+struct seen {
+    bool enabled, listed, known, down; /* listed: among the members of groups; known: among the users */
+    const struct list *groups;         /* as /users/{id}/groups shows them */
+    int live_groups;                   /* as /users/{id}/groups/count does */
+};
 
-/* ents.c. Users: case ignored; service principals: applicationId or displayName */
+struct seen seen_of(const struct thing *user);
+/* cache: warm (as things are now), cold, poisoned (with an outage's answers). NULL and down < 0: as before. */
+bool directory_set(const char *id, const char *mode, const char *cache, int down);
+
+/* Databricks. Users: case ignored; service principals: applicationId or displayName */
 struct thing *dbx_find_name(enum kind kind, const char *name, bool local);
 struct thing *dbx_by_id(const char *id); /* of any kind */
 struct thing *dbx_sp_new(const char *display, const char *appid);
 void dbx_make_system(void);                       /* rule 31: the groups nobody may delete */
 const char *dbx_call_name(const struct thing *x); /* userName, applicationId, displayName */
-bool member_add(struct thing *g, struct thing *m, int64_t n, const char *by);  /* false: was there */
-bool member_drop(struct thing *g, struct thing *m, int64_t n, const char *by); /* false: was not there */
-void members_clear(struct thing *g, int64_t n, const char *by);
+void members_clear(struct thing *g);
 void dbx_stale(struct thing *g, int reads, bool flip_back);
 /* The view this read gets: NULL the present one. Counts the read. */
 const struct stale *dbx_old_view(struct thing *g);

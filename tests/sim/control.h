@@ -75,8 +75,9 @@ const char *world_load(json_object *o, const char **rules);
 
 /* ---- load.c: things told in JSON, for worlds by hand, edits and POST. With world_lock held for writing. ---- */
 
-extern const char *problem;       /* the first thing that was wrong; passes with the request */
-void *fail(const char *fmt, ...); /* notes it; NULL, as what is `need`ed and not there */
+extern const char *problem;        /* the first thing that was wrong; passes with the request */
+void *fail_text(const char *text); /* notes it; NULL, as what is `need`ed and not there */
+#define fail(...) fail_text(tf(__VA_ARGS__))
 
 /* Sets the fields that o has and x can have; null takes a text away. */
 void fields_set(struct thing *x, json_object *o);

@@ -74,10 +74,9 @@ references(struct buf *b, const char *key, const struct list *v, enum level leve
         if (!some)
             buf_f(b, ",%q:[", key);
         some = true;
-        buf_sep(b);
-        buf_f(b, "{'value':%q,'display':%q,'$ref':'%s/%s'%s}", x->id,
-              x->kind == DBX_USER && x->display != NULL ? x->display : x->name, kinds[x->kind - DBX_USER],
-              x->id, typed ? ",\"type\":\"direct\"" : "");
+        buf_item(b, "{'value':%q,'display':%q,'$ref':'%s/%s'%s}", x->id,
+                 x->kind == DBX_USER && x->display != NULL ? x->display : x->name, kinds[x->kind - DBX_USER],
+                 x->id, typed ? ",\"type\":\"direct\"" : "");
     }
     if (some)
         buf_s(b, "]");
@@ -119,8 +118,7 @@ render(struct buf *b, const struct thing *x, enum level level, unsigned bits, co
         json_object_object_foreach(x->attrs, role, v)
         {
             (void) v;
-            buf_sep(b);
-            buf_f(b, "{'value':%q}", role);
+            buf_item(b, "{'value':%q}", role);
         }
         buf_s(b, "]");
     }
@@ -160,14 +158,12 @@ page(struct req *r, const struct list *found, enum level level, unsigned bits)
     struct page p = page_cut(r, found->n, start - 1, count);
     struct buf rows = {0};
     int sent = 0;
-    for (int i = p.from; i < p.to + (p.again - p.from); i++) {
-        int at = i < p.to ? i : p.from + i - p.to; /* behind the page: what comes twice */
-        if (i < p.to && !page_shows(r, &p, i))
-            continue;
-        buf_sep(&rows);
-        render(&rows, found->v[at], level, bits, NULL);
-        sent++;
-    }
+    for (int i = 0; i < p.rows; i++)
+        if (page_row(r, &p, i) >= 0) {
+            buf_sep(&rows);
+            render(&rows, found->v[page_row(r, &p, i)], level, bits, NULL);
+            sent++;
+        }
     answer(
         r, 200, SCIM_JSON,
         "{'schemas':['urn:ietf:params:scim:api:messages:2.0:ListResponse'],'totalResults':%d,'startIndex':%l,"

@@ -225,8 +225,7 @@ fault_dump(struct buf *out)
     buf_s(out, "[");
     for (int i = 0; i < nfaults; i++)
         if (!faults[i]->dead) {
-            buf_sep(out);
-            buf_f(out, "{'fault':%d,'seen':%l,'fired':%l}", i, faults[i]->seen, faults[i]->fired);
+            buf_item(out, "{'fault':%d,'seen':%l,'fired':%l}", i, faults[i]->seen, faults[i]->fired);
         }
     buf_s(out, "]\n");
     pthread_mutex_unlock(&lock);

@@ -73,13 +73,10 @@ req_int(const struct req *r, const char *name, int64_t def)
 }
 
 void
-answer(struct req *r, int status, const char *ctype, const char *fmt, ...)
+answer_text(struct req *r, int status, const char *ctype, const char *text)
 {
-    va_list ap;
-    va_start(ap, fmt);
     r->out.len = 0;
-    buf_v(&r->out, fmt, ap);
-    va_end(ap);
+    buf_s(&r->out, text);
     r->status = status;
     r->ctype = ctype;
 }
@@ -98,14 +95,17 @@ page_cut(const struct req *r, int n, int64_t first, int64_t max)
         first = first > max ? first - max : 0;
     int from = first < 0 ? 0 : first < n ? (int) first : n;
     int to = a->empty_list ? from : max < 0 || max > n - from ? n : from + (int) max;
-    return (struct page){from, to, from + (to - from) / 2, from + a->dup_rows < to ? from + a->dup_rows : to};
+    return (struct page){from, to, to - from + (a->dup_rows < to - from ? a->dup_rows : to - from)};
 }
 
-bool
-page_shows(const struct req *r, const struct page *p,
-           int i) /* S10: rows that vanish after the page was cut */
+int
+page_row(const struct req *r, const struct page *p, int i)
 {
-    return i < p->hole || i >= p->hole + r->act->drop_rows;
+    int size = p->to -
+               p->from; /* behind it, a second provider tells rows again; in its middle, some have vanished */
+    return p->from + (i >= size                                           ? i - size
+                      : i >= size / 2 && i < size / 2 + r->act->drop_rows ? -1 - p->from
+                                                                          : i);
 }
 
 static bool

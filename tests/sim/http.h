@@ -84,18 +84,19 @@ bool req_split(struct req *r, size_t skip);
 /* Do the segments from `at` on fit "a/b/X"? A capital or * is any one segment, ** at the end any rest. */
 bool req_fits(const struct req *r, int at, const char *pattern);
 bool req_is(const struct req *r, const char *method);
-int64_t req_int(const struct req *r, const char *name, int64_t def);             /* of the query */
-void answer(struct req *r, int status, const char *ctype, const char *fmt, ...); /* formats of util.h */
+int64_t req_int(const struct req *r, const char *name, int64_t def); /* of the query */
+void answer_text(struct req *r, int status, const char *ctype, const char *text);
+#define answer(r, status, ctype, ...) answer_text(r, status, ctype, tf(__VA_ARGS__)) /* formats of util.h */
 void oauth_error(struct req *r, int status, const char *error, const char *description);
 
-/* The rows of a page: from..to of n, after what the fault does to it. */
+/* A page of n rows, after what the fault does to it (S10, S11). max < 0: all. */
 struct page {
-    int from, to, hole,
-        again; /* hole: a row that vanished, drop_rows of them; again: dup_rows of them come twice */
+    int from, to, rows; /* rows: some come twice */
 };
 
-struct page page_cut(const struct req *r, int n, int64_t first, int64_t max); /* max < 0: all */
-bool page_shows(const struct req *r, const struct page *p, int i);
+struct page page_cut(const struct req *r, int n, int64_t first, int64_t max);
+int page_row(const struct req *r, const struct page *p,
+             int i); /* the index of row i of `rows`, -1: it vanished */
 
 /* record.c: the log of requests and the counts (rules 36 and S25). Authorization is kept as "present", secret form fields as
  * "REDACTED". Locks itself; a request that is still being served survives rec_clear. */

@@ -65,19 +65,13 @@ kc_list(struct req *r, const struct list *v, int def, bool lone, const struct sh
         max = -1;
     }
     struct page p = page_cut(r, v->n, first, max);
-    buf_s(&r->out, "[");
-    for (int i = p.from; i < p.to; i++)
-        if (page_shows(r, &p, i)) {
+    answer(r, 200, KC_JSON, "[");
+    for (int i = 0; i < p.rows; i++)
+        if (page_row(r, &p, i) >= 0) {
             buf_sep(&r->out);
-            kc_row(&r->out, v->v[i], shape);
+            kc_row(&r->out, v->v[page_row(r, &p, i)], shape);
         }
-    for (int i = p.from; i < p.again; i++) { /* S11: a second provider tells them again */
-        buf_sep(&r->out);
-        kc_row(&r->out, v->v[i], shape);
-    }
     buf_s(&r->out, "]");
-    r->status = 200;
-    r->ctype = KC_JSON;
     r->chunked = true;
 }
 
@@ -100,8 +94,7 @@ attributes(struct buf *b, json_object *attrs, const char *only)
         {
             if (only != NULL && strcmp(key, only) != 0)
                 continue;
-            buf_sep(b);
-            buf_f(b, "%q:[", key);
+            buf_item(b, "%q:[", key);
             for (size_t i = 0; i < json_len(val); i++)
                 buf_f(b, i > 0 ? ",%q" : "%q", json_str(json_at(val, i)));
             buf_s(b, "]");
@@ -124,10 +117,8 @@ role_names(struct buf *b, const struct list *roles, const struct thing *client)
 {
     buf_s(b, "[");
     for (int i = 0; i < roles->n; i++)
-        if (roles->v[i]->up == client) {
-            buf_sep(b);
-            buf_f(b, "%q", roles->v[i]->name);
-        }
+        if (roles->v[i]->up == client)
+            buf_item(b, "%q", roles->v[i]->name);
     buf_s(b, "]");
 }
 
@@ -145,8 +136,7 @@ group_roles(struct buf *b, const struct thing *g, bool clients)
             any = any || g->roles.v[i]->up == W.all[CLIENT].v[c];
         if (!any)
             continue;
-        buf_sep(b);
-        buf_f(b, "%q:", W.all[CLIENT].v[c]->name);
+        buf_item(b, "%q:", W.all[CLIENT].v[c]->name);
         role_names(b, &g->roles, W.all[CLIENT].v[c]);
     }
     buf_s(b, "}");
@@ -303,7 +293,7 @@ static const struct route {
     {"clients/C/roles/R/composites/realm", "composites", 0, kc_composites, "realm"},
     {"clients/C/service-account-user", "service_account_user", 0, kc_service_account, NULL},
     {"clients/C/client-secret", "client_secret", 0, kc_client_secret, NULL},
-    {"clients/C/client-secret/rotated", "client_secret", 0, kc_rotated_secret, NULL},
+    {"clients/C/client-secret/rotated", "client_secret", 0, kc_client_secret, "rotated"},
     {"components", "components", P_VIEW_REALM, kc_components, NULL},
     {"admin-events", "admin_events", P_VIEW_EVENTS, kc_admin_events, NULL},
     {"events/config", "events_config", P_VIEW_EVENTS, kc_events_config, NULL},

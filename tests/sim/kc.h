@@ -55,7 +55,6 @@ void kc_mapped_roles(struct req *r, struct target *t);
 void kc_list_clients(struct req *r, struct target *t);
 void kc_service_account(struct req *r, struct target *t);
 void kc_client_secret(struct req *r, struct target *t);
-void kc_rotated_secret(struct req *r, struct target *t);
 void kc_realm(struct req *r, struct target *t);
 void kc_components(struct req *r, struct target *t);
 void kc_admin_events(struct req *r, struct target *t);

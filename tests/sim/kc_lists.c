@@ -16,7 +16,7 @@ kc_list_roles(struct req *r, struct target *t)
     const struct list *all = t->client == NULL ? &W.all[ROLE] : &t->client->roles;
     const char *search = query_get(r->query, "search");
     bool searching = search != NULL && search[0] != '\0';
-    bool paged = query_count(r->query, "first") > 0 && query_count(r->query, "max") > 0;
+    bool paged = query_get(r->query, "first") != NULL && query_get(r->query, "max") != NULL;
     struct rng rng = {++turn};
     struct list v = {0};
     for (int i = 0; i < all->n; i++)
@@ -108,15 +108,10 @@ kc_service_account(struct req *r, struct target *t)
 void
 kc_client_secret(struct req *r, struct target *t)
 {
-    answer(r, 200, KC_JSON, "{'type':'secret','value':%q}",
-           same(t->client->name, W.kc_client) ? W.kc_secret : "sim-client-secret");
-}
-
-void
-kc_rotated_secret(struct req *r, struct target *t)
-{
-    if (W.kc_rotated != NULL && same(t->client->name, W.kc_client))
-        answer(r, 200, KC_JSON, "{'type':'secret','value':%q}", W.kc_rotated);
+    bool ours = same(t->client->name, W.kc_client), rotated = t->arg != NULL;
+    const char *secret = rotated ? (ours ? W.kc_rotated : NULL) : ours ? W.kc_secret : "sim-client-secret";
+    if (secret != NULL)
+        answer(r, 200, KC_JSON, "{'type':'secret','value':%q}", secret);
     else
         kc_error(r, 404, "Client does not have a rotated secret");
 }
@@ -146,12 +141,11 @@ kc_components(struct req *r, struct target *t)
     (void) t;
     answer(r, 200, KC_JSON, "[");
     for (int i = 0; i < W.all[DIRECTORY].n; i++) {
-        buf_sep(&r->out);
-        buf_f(&r->out,
-              "{'id':%q,'name':%q,'providerId':'ldap','providerType':'org.keycloak.storage."
-              "UserStorageProvider',"
-              "'parentId':%q,'config':{}}",
-              W.all[DIRECTORY].v[i]->id, W.all[DIRECTORY].v[i]->name, W.realm);
+        buf_item(&r->out,
+                 "{'id':%q,'name':%q,'providerId':'ldap','providerType':'org.keycloak.storage."
+                 "UserStorageProvider',"
+                 "'parentId':%q,'config':{}}",
+                 W.all[DIRECTORY].v[i]->id, W.all[DIRECTORY].v[i]->name, W.realm);
     }
     buf_s(&r->out, "]");
 }
@@ -270,8 +264,7 @@ void
 kc_group_by_path(struct req *r, struct target *t)
 {
     const char *path = "";
-    for (int i = 4; i < r->nseg;
-         i++) /* what is behind admin, realms, the realm, group-by-path; an encoded slash parts too */
+    for (int i = 4; i < r->nseg; i++) /* behind admin/realms/x/group-by-path; an encoded slash parts too */
         path = tf("%s%s/", path, r->seg[i]);
     const struct list *level = &W.top;
     for (const char *p = path; *p != '\0';) {
@@ -295,8 +288,18 @@ kc_group_by_path(struct req *r, struct target *t)
 
 /* ---- users ---- */
 
+#define AT(member) offsetof(struct thing, member)
+
+static const struct {
+    const char *name;
+    bool flag;
+    size_t at;
+} filters[] = {{"username", false, AT(name)},   {"email", false, AT(email)},
+               {"firstName", false, AT(first)}, {"lastName", false, AT(last)},
+               {"enabled", true, AT(enabled)},  {"emailVerified", true, AT(verified)}};
+
 struct user_filter {
-    const char *search, *username, *email, *first, *last, *enabled, *verified, *q, *alias;
+    const char *want[COUNT(filters)], *search, *q, *alias;
     bool exact, other; /* other: any filter but search, which lets service accounts in (S15) */
 };
 
@@ -304,27 +307,15 @@ static struct user_filter
 user_filter_of(const struct req *r)
 {
     struct user_filter f = {.search = query_get(r->query, "search"),
-                            .username = query_get(r->query, "username"),
-                            .email = query_get(r->query, "email"),
-                            .first = query_get(r->query, "firstName"),
-                            .last = query_get(r->query, "lastName"),
-                            .enabled = query_get(r->query, "enabled"),
-                            .verified = query_get(r->query, "emailVerified"),
                             .q = query_get(r->query, "q"),
                             .alias = query_get(r->query, "idpAlias"),
                             .exact = kc_flag(r, "exact", false)};
-    f.other = f.username != NULL || f.email != NULL || f.first != NULL || f.last != NULL ||
-              f.enabled != NULL || f.verified != NULL || f.q != NULL || f.alias != NULL ||
-              query_count(r->query, "exact") > 0;
+    f.other = f.q != NULL || f.alias != NULL || query_get(r->query, "exact") != NULL;
+    for (size_t i = 0; i < COUNT(filters); i++) {
+        f.want[i] = query_get(r->query, filters[i].name);
+        f.other = f.other || f.want[i] != NULL;
+    }
     return f;
-}
-
-static bool
-text_ok(const char *have, const char *want, bool exact)
-{
-    if (want == NULL || have == NULL)
-        return want == NULL;
-    return exact ? strcasecmp(have, want) == 0 : has_infix(have, want);
 }
 
 /* search=id:<id> <id> …: keycloak-api.md section 1.1. Otherwise an infix, `*` matching all. */
@@ -343,12 +334,15 @@ user_matches(const struct thing *u, const struct user_filter *f)
 {
     /* S15; 26.3.0 and 26.3.1 showed service accounts everywhere (#41103) */
     bool leak = knobs.kc_version == VERSION(26, 3, 0) || knobs.kc_version == VERSION(26, 3, 1);
-    return (!u->service || f->other || leak) && seen_of(u).known &&
-           (f->enabled == NULL || (strcmp(f->enabled, "true") == 0) == u->enabled) &&
-           (f->verified == NULL || (strcmp(f->verified, "true") == 0) == u->verified) && f->alias == NULL &&
-           text_ok(u->name, f->username, f->exact) && text_ok(u->email, f->email, f->exact) &&
-           text_ok(u->first, f->first, f->exact) && text_ok(u->last, f->last, f->exact) &&
-           (f->search == NULL || search_ok(u, f->search)) && (f->q == NULL || attr_query(u, f->q));
+    bool ok = (!u->service || f->other || leak) && seen_of(u).known && f->alias == NULL;
+    for (size_t i = 0; i < COUNT(filters) && ok; i++) {
+        const char *at = (const char *) u + filters[i].at, *want = f->want[i];
+        const char *text =
+            filters[i].flag ? (*(const bool *) at ? "true" : "false") : *(const char *const *) at;
+        ok = want == NULL || (text != NULL && (f->exact || filters[i].flag ? strcasecmp(text, want) == 0
+                                                                           : has_infix(text, want)));
+    }
+    return ok && (f->search == NULL || search_ok(u, f->search)) && (f->q == NULL || attr_query(u, f->q));
 }
 
 void
@@ -357,10 +351,10 @@ kc_list_users(struct req *r, struct target *t)
     struct user_filter f = user_filter_of(r);
     bool count = same(t->arg, "count"), sees = (t->perm & P_VIEW_USERS) != 0;
     struct list v = {0};
-    struct thing *one = f.username != NULL && f.exact ? user_find(f.username) : NULL;
+    struct thing *one = f.want[0] != NULL && f.exact ? user_find(f.want[0]) : NULL;
     if (!count && (f.other || f.search != NULL))
         r->kind = "users_filter";
-    if (f.username != NULL && f.exact) { /* the usual look-up must not walk 50,000 rows */
+    if (f.want[0] != NULL && f.exact) { /* the usual look-up must not walk 50,000 rows */
         if (one != NULL && user_matches(one, &f) && (count || sees))
             list_pass(&v, one);
     } else
@@ -393,9 +387,8 @@ kc_user_groups(struct req *r, struct target *t)
 void
 kc_mapped_roles(struct req *r, struct target *t)
 {
-    struct list all =
-                    t->arg != NULL ? effective_roles(t->user) : (t->user != NULL ? t->user : t->group)->roles,
-                v = {0};
+    const struct thing *x = t->user != NULL ? t->user : t->group;
+    struct list all = t->arg != NULL ? effective_roles(x) : x->roles, v = {0};
     for (int i = 0; i < all.n; i++)
         if (all.v[i]->up == t->client)
             list_pass(&v, all.v[i]);

@@ -90,7 +90,7 @@ client_ok(struct req *r, const char *form)
     }
     id = fid != NULL ? fid : id; /* the form wins: keycloak-api.md section 4.2 */
     secret = fsecret != NULL ? fsecret : secret;
-    bool asserted = query_count(form, "client_assertion") > 0;
+    bool asserted = query_get(form, "client_assertion") != NULL;
     if ((id == NULL && !asserted) || !W.client_enabled || (id != NULL && client_find(id) == NULL))
         oauth_error(r, 401, "invalid_client", bad_client);
     else if (id != NULL && strcmp(id, W.kc_client) != 0)
@@ -109,7 +109,7 @@ form_ok(struct req *r, const char *form)
 {
     const char *grant = query_get(form, "grant_type"), *error = "invalid_request", *bad = NULL;
     for (const char *p = form; *p != '\0'; p += strcspn(p, "&"), p += *p == '&')
-        if (query_count(form, tsub(p, strcspn(p, "=&"))) > 1)
+        if (query_nth(form, tsub(p, strcspn(p, "=&")), 1) != NULL)
             bad = "duplicated parameter";
     if (bad == NULL && grant == NULL)
         bad = "Missing form parameter: grant_type";

@@ -44,15 +44,9 @@ static const struct {
 };
 
 void *
-fail(const char *fmt, ...)
+fail_text(const char *text)
 {
-    struct buf b = {0};
-    va_list ap;
-    va_start(ap, fmt);
-    buf_v(&b, fmt, ap);
-    va_end(ap);
-    problem = problem != NULL ? problem : tsub(b.p, b.len);
-    buf_free(&b);
+    problem = problem != NULL ? problem : text;
     return NULL;
 }
 

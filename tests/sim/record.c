@@ -59,8 +59,7 @@ one_header(void *cls, enum MHD_ValueKind kind, const char *name, const char *val
     struct buf *b = cls;
     const char *l = tlower(name);
     bool secret = strcmp(l, "authorization") == 0 || strcmp(l, "cookie") == 0;
-    buf_sep(b);
-    buf_f(b, "%q:%q", l, secret ? "present" : value != NULL ? value : "");
+    buf_item(b, "%q:%q", l, secret ? "present" : value != NULL ? value : "");
     return MHD_YES;
 }
 
@@ -146,10 +145,10 @@ rec_dump(struct buf *out)
     buf_s(out, "[");
     for (int i = 0; i < nrecs; i++) {
         const struct rec *c = recs[i];
-        buf_sep(out);
-        buf_f(out, "\n{'n':%l,%s,'kind':%q,'status':%d,'done':%b,'t_ms':%l,'ms':%l,'inflight':%d,'fault':%s}",
-              c->n, c->head.p, c->kind, c->status, c->done, c->t_ms, c->ms, c->inflight,
-              c->fault < 0 ? "null" : tf("%d", c->fault));
+        buf_item(out,
+                 "\n{'n':%l,%s,'kind':%q,'status':%d,'done':%b,'t_ms':%l,'ms':%l,'inflight':%d,'fault':%s}",
+                 c->n, c->head.p, c->kind, c->status, c->done, c->t_ms, c->ms, c->inflight,
+                 c->fault < 0 ? "null" : tf("%d", c->fault));
     }
     buf_s(out, "]\n");
     pthread_mutex_unlock(&lock);
@@ -162,10 +161,9 @@ rec_stats(struct buf *out)
     buf_s(out, "{");
     for (int k = 0; k < 2; k++) {
         const struct side_count *s = &sides[k];
-        buf_sep(out);
-        buf_f(out, "%q:{'requests':%l,'reads':%l,'writes':%l,'inflight':%d,'peak':%d,'kinds':%s}",
-              k == SIDE_KC ? "kc" : "dbx", s->reads + s->writes, s->reads, s->writes, s->inflight, s->peak,
-              s->kinds == NULL ? "{}" : json_object_to_json_string(s->kinds));
+        buf_item(out, "%q:{'requests':%l,'reads':%l,'writes':%l,'inflight':%d,'peak':%d,'kinds':%s}",
+                 k == SIDE_KC ? "kc" : "dbx", s->reads + s->writes, s->reads, s->writes, s->inflight, s->peak,
+                 s->kinds == NULL ? "{}" : json_object_to_json_string(s->kinds));
     }
     buf_s(out, "}\n");
     pthread_mutex_unlock(&lock);

@@ -256,63 +256,33 @@ rng_uuid(struct rng *r)
     return keep(s);
 }
 
-static int
-hex(char c)
-{
-    static const char digits[] = "0123456789abcdef0123456789ABCDEF";
-    const char *p = c == '\0' ? NULL : strchr(digits, c);
-    return p == NULL ? -1 : (int) (p - digits) % 16;
-}
-
 char *
 pct_decode(const char *s, size_t n, bool plus)
 {
     char *out = talloc(n + 1), *to = out;
     for (size_t i = 0; i < n; i++) {
-        int c = plus && s[i] == '+' ? ' ' : s[i];
+        char c = plus && s[i] == '+' ? ' ' : s[i], two[3] = "";
         if (c == '%') {
-            int hi = i + 2 < n ? hex(s[i + 1]) : -1, lo = hi >= 0 ? hex(s[i + 2]) : -1;
-            c = hi * 16 + lo;
-            if (lo < 0 || c == 0)
+            memcpy(two, s + i + 1, i + 2 < n ? 2 : 0);
+            c = (char) strtol(two, NULL, 16);
+            if (strspn(two, "0123456789abcdefABCDEF") != 2 || c == '\0')
                 return NULL;
             i += 2;
         }
-        *to++ = (char) c;
+        *to++ = c;
     }
     return out;
 }
 
-static const char *
-query_find(const char *query, const char *name, int nth, size_t *len)
+char *
+query_nth(const char *query, const char *name, int nth)
 {
-    size_t want = strlen(name);
-    for (const char *p = query; p != NULL && *p != '\0';) {
+    for (const char *p = query; *p != '\0'; p += strcspn(p, "&"), p += *p == '&') {
         size_t n = strcspn(p, "&"), k = strcspn(p, "=&");
-        if (k == want && strncmp(p, name, k) == 0 && nth-- == 0) {
-            *len = k < n ? n - k - 1 : 0;
-            return k < n ? p + k + 1 : p + k;
-        }
-        p += n + (p[n] == '&');
+        if (k == strlen(name) && strncmp(p, name, k) == 0 && nth-- == 0)
+            return pct_decode(p + k + (k < n), n - k - (k < n), true);
     }
     return NULL;
-}
-
-char *
-query_get(const char *query, const char *name)
-{
-    size_t len = 0;
-    const char *v = query_find(query, name, 0, &len);
-    return v == NULL ? NULL : pct_decode(v, len, true);
-}
-
-int
-query_count(const char *query, const char *name)
-{
-    size_t len = 0;
-    int n = 0;
-    while (query_find(query, name, n, &len) != NULL)
-        n++;
-    return n;
 }
 
 char *

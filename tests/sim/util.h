@@ -48,6 +48,7 @@ void buf_add(struct buf *b, const void *p, size_t n);
 void buf_s(struct buf *b, const char *s);
 void buf_sep(struct buf *b);                                 /* a comma, unless something was just opened */
 void buf_opt(struct buf *b, const char *key, const char *s); /* ,"key":"s" if there is an s */
+#define buf_item(b, ...) (buf_sep(b), buf_f(b, __VA_ARGS__))
 void buf_free(struct buf *b);
 
 struct rng {
@@ -59,9 +60,9 @@ int rng_below(struct rng *r, int n);
 bool rng_chance(struct rng *r, int per_thousand);
 const char *rng_uuid(struct rng *r); /* kept */
 
-char *pct_decode(const char *s, size_t n, bool plus); /* NULL: a bad escape, or a NUL byte */
-char *query_get(const char *query, const char *name); /* decoded, or NULL */
-int query_count(const char *query, const char *name);
+char *pct_decode(const char *s, size_t n, bool plus);          /* NULL: a bad escape, or a NUL byte */
+char *query_nth(const char *query, const char *name, int nth); /* decoded; NULL: not there, or a bad escape */
+#define query_get(query, name) query_nth(query, name, 0)
 char *b64url(const void *p, size_t n);               /* RFC 4648 section 5, no padding */
 char *b64_decode(const char *s, size_t n, int *len); /* either alphabet; NULL: bad */
 bool same(const char *a, const char *b);             /* equal, and neither is NULL */

@@ -269,7 +269,7 @@ scim(struct req *r, int at, enum level level, bool v21)
     else {
         r->kind = m->kind[s.kind - DBX_USER];
         if (!get) {
-            W.acting_n = rec_number(r->rec);
+            W.acting_n = r->n;
             W.acting = tlower(m->name);
         }
         s.x = one ? find(r, &s, r->seg[at + 1]) : NULL;

@@ -142,8 +142,6 @@ dbx_answer_thing(struct req *r, const struct thing *x, enum level level, int sta
 void
 dbx_get(struct req *r, const struct scim *s)
 {
-    if (s->kind == DBX_GROUP && r->act->stale_reads > 0)
-        dbx_stale(s->x, r->act->stale_reads, r->act->flip_back);
     answer_bits(r, s->x, s->level, projection(r, A_ALL), s->kind == DBX_GROUP ? dbx_old_view(s->x) : NULL,
                 200);
 }

@@ -191,8 +191,7 @@ matches(const struct fault *f, const struct req *r)
     return (side == NULL || (strcmp(side, "kc") == 0) == (r->side == SIDE_KC)) &&
            (method == NULL || req_is(r, method)) && (path == NULL || strcmp(path, r->path) == 0) &&
            (part == NULL || strstr(r->uri, part) != NULL) &&
-           (body == NULL || strstr(r->body.p, body) != NULL) &&
-           rec_side_number(r->rec) >= json_int(f->match, "index", 0) &&
+           (body == NULL || strstr(r->body.p, body) != NULL) && r->nside >= json_int(f->match, "index", 0) &&
            (!f->has_re || regexec(&f->re, r->uri, 0, NULL, 0) == 0);
 }
 

@@ -98,14 +98,14 @@ page_cut(const struct req *r, int n, int64_t first, int64_t max)
     return (struct page){from, to, to - from + (a->dup_rows < to - from ? a->dup_rows : to - from)};
 }
 
+/* In the middle some have vanished; behind the page a second provider tells some again. */
 int
 page_row(const struct req *r, const struct page *p, int i)
 {
-    int size = p->to -
-               p->from; /* behind it, a second provider tells rows again; in its middle, some have vanished */
-    return p->from + (i >= size                                           ? i - size
-                      : i >= size / 2 && i < size / 2 + r->act->drop_rows ? -1 - p->from
-                                                                          : i);
+    int size = p->to - p->from, hole = size / 2;
+    if (i >= hole && i < hole + r->act->drop_rows && i < size)
+        return -1;
+    return p->from + (i < size ? i : i - size);
 }
 
 static bool
@@ -247,8 +247,7 @@ send_answer(struct req *r)
     header(m, "Cache-Control", r->side == SIDE_KC && r->status == 200 ? "no-cache" : NULL);
     header(m, "X-Databricks-Org-Id", r->org_id);
     if (r->side == SIDE_DBX && rule("41")) /* databricks-api.md section 3.8 */
-        header(m, "x-databricks-request-id",
-               tf("00000000-0000-4000-8000-%l", 100000000000 + rec_number(r->rec)));
+        header(m, "x-databricks-request-id", tf("00000000-0000-4000-8000-%l", 100000000000 + r->n));
     if (a->headers != NULL) {
         json_object_object_foreach(a->headers, name, value)
         {
@@ -380,15 +379,19 @@ http_start(enum side side, int port, const char *cert_key)
                             MHD_OPTION_LISTENING_ADDRESS_REUSE, 1u, MHD_OPTION_ARRAY, tls, MHD_OPTION_END);
 }
 
-int
-http_port(struct MHD_Daemon *d)
+const char *
+http_url(struct MHD_Daemon *d, bool tls)
 {
     const union MHD_DaemonInfo *i = MHD_get_daemon_info(d, MHD_DAEMON_INFO_BIND_PORT);
-    return i == NULL ? 0 : i->port;
+    return tf("%s://127.0.0.1:%d", tls ? "https" : "http", i == NULL ? 0 : i->port);
 }
 
 void
-http_abort_waits(void)
+http_stop(struct MHD_Daemon *a, struct MHD_Daemon *b)
 {
     stopping = true;
+    if (a != NULL)
+        MHD_stop_daemon(a);
+    if (b != NULL)
+        MHD_stop_daemon(b);
 }

@@ -63,6 +63,7 @@ struct req {
     struct buf body; /* never NULL once served */
     bool started;
     struct rec *rec;
+    int64_t n, nside; /* its number in the log, and among those of its side */
     const struct act *act;
     const char *kind; /* endpoint, for the counts */
 
@@ -74,8 +75,9 @@ struct req {
 };
 
 struct MHD_Daemon *http_start(enum side side, int port, const char *cert_key);
-int http_port(struct MHD_Daemon *d);
-void http_abort_waits(void); /* ends hangs and drips, before the daemons stop */
+const char *http_url(struct MHD_Daemon *d, bool tls);
+void http_stop(struct MHD_Daemon *a,
+               struct MHD_Daemon *b); /* NULL: was not started; ends hangs and drips first */
 
 const char *req_header(struct req *r, const char *name);
 const char *req_host(struct req *r); /* scheme://host, as the client sees it */
@@ -102,8 +104,6 @@ int page_row(const struct req *r, const struct page *p,
  * "REDACTED". Locks itself; a request that is still being served survives rec_clear. */
 void rec_begin(struct req *r);
 void rec_end(struct req *r);
-int64_t rec_number(const struct rec *c);
-int64_t rec_side_number(const struct rec *c); /* 1-based among the requests of that side */
 void rec_dump(struct buf *out);
 void rec_stats(struct buf *out);
 void rec_clear(void);

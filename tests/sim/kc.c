@@ -190,7 +190,7 @@ user_row(struct buf *b, const struct thing *u, const struct shape *shape)
     if ((shape->flags & ACCESS) != 0 && shape->place != PLACE_SINGLE)
         buf_f(b, ",'access':{'manage':false}");
     else if ((shape->flags & ACCESS) != 0)
-        buf_f(b, ",'federatedIdentities':[],'access':{'view':true,'manage':false,'mapRoles':false,"
+        buf_f(b, ",'access':{'view':true,'manage':false,'mapRoles':false,'resetPassword':false,"
                  "'manageGroupMembership':false,'impersonate':false}");
     buf_f(b, knobs.extra_keys && u->number % 16 == 0 ? ",'simFuture':{'x':[1,null,']}']}}" : "}");
 }

@@ -283,7 +283,7 @@ kc_group_by_path(struct req *r, struct target *t)
     else if ((t->perm & P_VIEW_USERS) == 0)
         kc_error(r, 403, "HTTP 403 Forbidden");
     else
-        kc_show(r, t);
+        kc_one(r, t->group, PLAIN | SUB_COUNT | ((t->perm & P_VIEW_CLIENTS) != 0 ? CLIENTS : 0));
 }
 
 /* ---- users ---- */

@@ -114,8 +114,9 @@ form_ok(struct req *r, const char *form)
     if (bad == NULL && grant == NULL)
         bad = "Missing form parameter: grant_type";
     else if (bad == NULL && strcmp(grant, "client_credentials") != 0) {
-        error = "unsupported_grant_type";
-        bad = "Unsupported grant_type";
+        bool password = strcmp(grant, "password") == 0;
+        error = password ? "unauthorized_client" : "unsupported_grant_type";
+        bad = password ? "Client not allowed for direct access grants" : "Unsupported grant_type";
     }
     if (bad != NULL)
         oauth_error(r, 400, error, bad);

@@ -129,12 +129,6 @@ wait_for_end(int signals)
 }
 
 static const char *
-url(struct MHD_Daemon *d, const char *tls)
-{
-    return tf("%s://127.0.0.1:%d", tls != NULL ? "https" : "http", http_port(d));
-}
-
-static const char *
 ca_of(const char *cert_key)
 {
     return cert_key == NULL ? NULL : tsub(cert_key, strcspn(cert_key, ":"));
@@ -147,24 +141,21 @@ serve(const char *rules, int signals)
                       *dbx = http_start(SIDE_DBX, dbx_port, tls_dbx);
     const char *bad = kc == NULL || dbx == NULL ? tf("cannot listen: %s", strerror(errno)) : NULL;
     if (bad == NULL && config_out != NULL)
-        bad = config_write(&(struct config_out){config_out, url(kc, tls_kc), url(dbx, tls_dbx), rules,
-                                                ca_of(tls_kc), ca_of(tls_dbx), company.local});
+        bad = config_write(&(struct config_out){config_out, http_url(kc, tls_kc != NULL),
+                                                http_url(dbx, tls_dbx != NULL), rules, ca_of(tls_kc),
+                                                ca_of(tls_dbx), company.local});
     if (bad == NULL) {
         fputs(tf("{'keycloak':'%s%s','databricks':%q,'realm':%q,'client_id':%q,'client_secret':%q,'account_"
                  "id':%q,"
                  "'dbx_client_id':%q,'dbx_secret':%q,'workspace_token':%q}\n",
-                 url(kc, tls_kc), W.base, url(dbx, tls_dbx), W.realm, W.kc_client, W.kc_secret, W.account,
-                 W.dbx_client, W.dbx_secret, W.pat),
+                 http_url(kc, tls_kc != NULL), W.base, http_url(dbx, tls_dbx != NULL), W.realm, W.kc_client,
+                 W.kc_secret, W.account, W.dbx_client, W.dbx_secret, W.pat),
               stdout);
         (void) fflush(stdout);
         wait_for_end(signals);
     } else
         fprintf(stderr, "keybricks-sim: %s\n", bad);
-    http_abort_waits();
-    if (kc != NULL)
-        MHD_stop_daemon(kc);
-    if (dbx != NULL)
-        MHD_stop_daemon(dbx);
+    http_stop(kc, dbx);
     return bad != NULL;
 }
 

@@ -6,7 +6,7 @@
 #include <string.h>
 
 struct rec {
-    int64_t n, nside, t_ms, ms;
+    int64_t n, t_ms, ms;
     struct buf head; /* JSON of what was sent, without its end */
     const char *kind;
     int status, inflight, fault;
@@ -80,8 +80,8 @@ rec_begin(struct req *r)
     struct side_count *s = &sides[r->side];
     if (start_ms == 0)
         start_ms = clock_ms();
-    c->n = ++next;
-    c->nside = ++s->next;
+    r->n = c->n = ++next;
+    r->nside = ++s->next;
     c->t_ms = clock_ms() - start_ms;
     c->inflight = ++s->inflight;
     s->peak = c->inflight > s->peak ? c->inflight : s->peak;
@@ -124,18 +124,6 @@ rec_end(struct req *r)
     pthread_mutex_unlock(&lock);
     if (!listed)
         rec_free(c);
-}
-
-int64_t
-rec_number(const struct rec *c)
-{
-    return c == NULL ? 0 : c->n;
-}
-
-int64_t
-rec_side_number(const struct rec *c)
-{
-    return c->nside;
 }
 
 void

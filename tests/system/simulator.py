@@ -80,6 +80,8 @@ class Answer:
 
 
 class Sim:
+    plain = "keycloak"  # the side whose control paths are asked, without TLS
+
     def __init__(self, *args):
         self.process = subprocess.Popen([binary(), *args], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         self.info = json.loads(self.process.stdout.readline())
@@ -106,11 +108,11 @@ class Sim:
     def control(self, method, what, data=None):
         """Over a connection that stays open (one a thread), by hand: thousands of these calls are most of some tests' own work."""
         body = b"" if data is None else json.dumps(data).encode()
-        head = f"{method} /_sim/{what} HTTP/1.1\r\nHost: {self.hosts['keycloak']}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
+        head = f"{method} /_sim/{what} HTTP/1.1\r\nHost: {self.hosts[self.plain]}\r\nContent-Length: {len(body)}\r\n\r\n".encode()
         for _ in range(2):
             wire = getattr(self.wires, "wire", None)
             if wire is None:
-                host, port = self.hosts["keycloak"].rsplit(":", 1)
+                host, port = self.hosts[self.plain].rsplit(":", 1)
                 wire = self.wires.wire = socket.create_connection((host, int(port)), timeout=20)
                 wire.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
             try:

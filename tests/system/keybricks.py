@@ -366,8 +366,10 @@ class Stage:
         return {kind: n for kind, n in self.sim.control("GET", "stats")[side]["kinds"].items() if n}
 
     def writes_seen(self):
-        """Requests in the log that are neither GET nor login, to either side."""
-        return len([one for one in self.log() if one["method"] != "GET" and "token" not in one["path"]])
+        """Requests in the log that are neither GET nor login, to either side. Nothing ever replaces or deletes (issue 5, section 7)."""
+        log = self.log()
+        assert {one["method"] for one in log} <= {"GET", "POST", "PATCH"}, log
+        return len([one for one in log if one["method"] != "GET" and "token" not in one["path"]])
 
     def writes(self):
         """[(method, path below the SCIM root, body)] that reached Databricks."""

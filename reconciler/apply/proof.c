@@ -89,6 +89,7 @@ judge(struct proof *p, const struct kc_check *check, struct kb_error *err)
     const char *directory = proof_directory(p, check);
     bool still = false;
     p->verdict[0] = 0;
+    p->contradicted = false;
     if (proof_directory_forbids(p, directory, check->exists == KC_HAS_NOT) || check->exists == KC_HAS_NOT)
         return 0;
     if (check->exists == KC_UNKNOWN)
@@ -98,7 +99,7 @@ judge(struct proof *p, const struct kc_check *check, struct kb_error *err)
         (void) snprintf(p->verdict, sizeof(p->verdict), "locked out, which is no decision about access");
     else if (check->enabled == KC_HAS_NOT)
         return 0;
-    else if (reading_is_short(p->a, check))
+    else if ((p->contradicted = reading_is_short(p->a, check)))
         (void) snprintf(p->verdict, sizeof(p->verdict),
                         "has a role or group that the reading of the realm lacks");
     else if (*directory)
@@ -106,7 +107,7 @@ judge(struct proof *p, const struct kc_check *check, struct kb_error *err)
     else if (!lacks_everything(p, check, &still))
         (void) snprintf(p->verdict, sizeof(p->verdict), "Keycloak could not say what the user has: %.100s",
                         check->note);
-    else if (still)
+    else if ((p->contradicted = still))
         (void) snprintf(p->verdict, sizeof(p->verdict),
                         "contradicted: asked by user, Keycloak says that the person still has it");
     return 0;
@@ -203,6 +204,32 @@ leave_out(struct apply *a, const struct proof *p, uint32_t group, struct kb_erro
     plan->left[plan->left_len++] = (struct kb_left_alone){
         .list = KB_LEFT_UNPROVEN, .group = plan->groups[group].name, .name = op->name, .note = note};
     a->unproven++;
+    return 0;
+}
+
+/* A list that hides one person may hide others, or be of another moment: nothing of the group is done. */
+static int
+freeze(struct apply *a, uint32_t group, struct kb_error *err)
+{
+    static const char why[] = "a person's own record contradicts the lists that decide this group";
+    struct kb_plan *plan = a->plan;
+    const struct kb_plan_group *g = &plan->groups[group];
+    kb_text note = kb_pool_adds(&plan->pool, why);
+
+    for (uint32_t i = 0; i < plan->left_len; i++)
+        if (plan->left[i].list == KB_LEFT_FROZEN && plan->left[i].group == g->name)
+            return 0;
+    if (note == KB_NONE ||
+        !kb_grow(&plan->left, &plan->left_cap, plan->left_len + 1, sizeof(*plan->left), UINT32_MAX))
+        return kb_fail(err, KB_E_NOMEM, "plan");
+    for (uint32_t i = g->ops_start; i < g->ops_start + g->ops_len; i++) {
+        if (plan->ops[i].state == KB_OP_READY) {
+            plan->ops[i].state = KB_OP_FROZEN;
+            plan->ops[i].note = note;
+        }
+    }
+    plan->left[plan->left_len++] =
+        (struct kb_left_alone){.list = KB_LEFT_FROZEN, .group = g->name, .note = note};
     return 0;
 }
 
@@ -304,6 +331,9 @@ leave_out_all(struct apply *a, const struct proofs *all, struct kb_error *err)
             e = leave_out(a, p, group_of(a->plan, p->op), err);
         }
     }
+    for (size_t i = 0; e >= 0 && i < all->len; i++)
+        if (all->v[i].contradicted && !explained(a, &all->v[i]))
+            e = freeze(a, group_of(a->plan, all->v[i].op), err);
     if (e < 0 || (a->unproven == unproven && a->contradicted == contradicted))
         return e;
     if (a->contradicted != contradicted) {

@@ -11,7 +11,8 @@ struct proof {
     const struct kb_managed *managed;
     const struct question *question; /* NULL: nothing is asked, the verdict stands */
     char verdict[192];               /* "" proven */
-    bool by_role;                    /* contradicted: the person still has a role that a rule names */
+    bool contradicted; /* a list that decides the group lacks what the person's own record has */
+    bool by_role;      /* contradicted: the person still has a role that a rule names */
     const char *stale; /* directory whose cached rows contradict it and were not believed; NULL: none */
 };
 

@@ -60,6 +60,22 @@ def test_a_list_that_hides_people_is_contradicted_by_their_own_record(stage, rul
     at.assert_converged()
 
 
+def test_a_contradiction_freezes_the_whole_group_and_no_other(stage):
+    """A list that lies about one person is believed about nobody of the group: no addition, no other removal."""
+    world = World()
+    world.users("p", 6, groups=["/ml"])
+    world.users("n", 1)
+    world.users("o", 2, groups=["/other"])
+    for name in ("ml", "other"):
+        world.rule(path=f"/{name}", group=name)
+        world.group(name)
+    world.paths["/ml"] = {"id": "000000aa-0000-4000-8000-000000000000"}
+    at = stage(world, guards=OPEN)
+    at.sync()
+    before = at.members("ml")
+    at.edit({"op": "kc_group_leave", "group": "/ml", "username": "p000"}, {"op": "kc_group_join", "group": "/ml", "username": "n000"},
+            {"op": "kc_group_leave", "group": "/other", "username": "o000"})
+    at.fault({"drop_rows": 1}, "kc", path_regex="/groups/000000aa-0000-4000-8000-000000000000/members", times=-1)
 # ---- a group is read again before it is written ----
 
 def test_a_group_that_moved_after_the_plan_read_it_is_not_written(stage):

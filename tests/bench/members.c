@@ -46,13 +46,13 @@ void measured_sort(uint32_t *v, size_t len);
 int measured_members(const struct kb_rules *rules, struct kb_realm *realm, const struct kb_target *target,
                      struct kb_scope *scope, struct kb_desired *ret, struct kb_error *err);
 
-__attribute__((noinline, noclone)) void
+__attribute__((noinline)) void
 measured_sort(uint32_t *v, size_t len)
 {
     qsort(v, len, sizeof(*v), compare);
 }
 
-__attribute__((noinline, noclone)) int
+__attribute__((noinline)) int
 measured_members(const struct kb_rules *rules, struct kb_realm *realm, const struct kb_target *target,
                  struct kb_scope *scope, struct kb_desired *ret, struct kb_error *err)
 {

@@ -206,10 +206,16 @@ def test_who_leaves_an_ldap_group_goes_in_the_next_run(company):
     company.assert_right()
 
 
-def test_who_is_deleted_in_ldap_goes_in_the_next_run(company):
-    company.slapd.modify(f"dn: {directory.person_dn('user03')}\nchangetype: delete\n")
+@pytest.mark.parametrize("cache", ["warm", "cold"])
+def test_who_is_deleted_in_ldap_goes_in_the_next_run(company, cache):
+    name = {"warm": "user02", "cold": "user03"}[cache]
+    user = company.admin.user(name)["id"]
+    company.slapd.delete(name)
+    if cache == "cold":
+        company.cold()
+    else:
+        assert company.admin.raw("GET", f"/users/{user}")[0] == 200
     for members in company.state.values():
-        members -= mails(["user03"])
-    company.cold()
+        members -= mails([name])
     company.sync()
     company.assert_right()

@@ -161,6 +161,7 @@ def federate(admin, url, mode, imported=True):
     """The user storage provider, its group mapper in the mode, and everything synchronised once. Time-outs of a
     second: a frozen server costs each look at it that long."""
     parent = admin.get("")["id"]
+    edit = "WRITABLE" if mode == "LDAP_ONLY" else "READ_ONLY"  # Keycloak allows no other; nobody writes
 
     def add(body):
         admin.call("POST", "/components", body)
@@ -168,7 +169,7 @@ def federate(admin, url, mode, imported=True):
     provider = add({
         "name": "corp", "providerId": "ldap", "providerType": "org.keycloak.storage.UserStorageProvider", "parentId": parent,
         "config": {key: [value] for key, value in {
-            "enabled": "true", "vendor": "other", "editMode": "READ_ONLY", "importEnabled": str(imported).lower(), "connectionUrl": url,
+            "enabled": "true", "vendor": "other", "editMode": edit, "importEnabled": str(imported).lower(), "connectionUrl": url,
             "usersDn": f"ou=people,{SUFFIX}", "authType": "simple", "bindDn": ADMIN, "bindCredential": PASSWORD,
             "usernameLDAPAttribute": "uid", "rdnLDAPAttribute": "uid", "uuidLDAPAttribute": "entryUUID",
             "userObjectClasses": "inetOrgPerson", "searchScope": "1", "pagination": "false", "connectionTimeout": "1000",

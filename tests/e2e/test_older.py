@@ -198,3 +198,29 @@ class TestDirectory:
         company.move_leo()
         company.sync()
         company.assert_right()
+
+
+@pytest.mark.parametrize("version, mode", [(server.OLDER, "IMPORT"), (server.OLDER, "LDAP_ONLY"), (server.NEWEST, "LDAP_ONLY")])
+def test_every_other_mode_of_the_group_mapper(keycloak, older, tmp_path, version, mode):
+    """One walk through it: up, down with a cold cache, up with what the caches heard meanwhile, and a leaver."""
+    there = newest.Company(server.Admin({server.NEWEST: keycloak, server.OLDER: older}[version], "master"), mode, tmp_path)
+    try:
+        there.warm()
+        there.sync()
+        there.assert_right()
+        there.slapd.stop()
+        there.cache("cold")
+        there.move_leo()
+        stdout, _ = there.sync(code=7)
+        assert stdout.startswith("DIRECTORY DOWN  corp")
+        there.assert_right()
+        there.cache("warm")
+        there.slapd.start()
+        there.slapd.leave("user01", "staff")  # and stays in science
+        if mode == "LDAP_ONLY":  # an imported membership stays until it is synchronised
+            for group in ("staff", "workers"):
+                there.state[group] -= newest.mails(["user01"])
+        there.sync()
+        there.assert_right()
+    finally:
+        there.stop()

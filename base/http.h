@@ -148,7 +148,7 @@ int kb_http_peer_new(struct kb_http *http, const struct kb_http_peer_opts *opts,
 int kb_http_submit(struct kb_http_peer *peer, const struct kb_http_request *request, struct kb_error *err);
 
 /* Runs until nothing is queued or in flight. KB_E_STOPPED after a signal, kb_http_stop or the deadline: then
- * nothing new is sent, requests in flight get up to 10 s, everything still queued is replied to with
+ * nothing new is sent, writes in flight get up to 10 s, everything else is replied to with
  * KB_E_STOPPED. Otherwise 0: failures of single requests are their readers' business. Callable again and
  * again. */
 int kb_http_run(struct kb_http *http, struct kb_error *err);

@@ -1,8 +1,8 @@
 /* The wheel: fill every free slot, let libcurl move bytes, take out what ended, and only then hand bodies and
  * replies to their readers (architecture, section 4). While readers work, libcurl gets a turn every 2 ms, so
  * that a slow parse of one list does not leave the other connections idle. Stopping (signal, kb_http_stop,
- * deadline): what waits is answered with KB_E_STOPPED at once, what is in flight has 10 s, timers fire early
- * so that nobody waits for a reply that never comes. */
+ * deadline): what waits, and a reading in flight, is answered with KB_E_STOPPED at once; a write in flight has
+ * 10 s, since its outcome matters; timers fire early so that nobody waits for a reply that never comes. */
 #include "base/ban.h"
 
 #include "base/clock.h"
@@ -322,13 +322,13 @@ look_for_stop(struct kb_http *http)
 }
 
 static void
-abort_in_flight(struct kb_http *http, const struct kb_error *why)
+abort_in_flight(struct kb_http *http, bool writes, const struct kb_error *why)
 {
     for (size_t i = 0; i < http->peers_len; i++) {
         struct kb_http_peer *peer = http->peers[i];
         kb_http_token_abort(peer);
         for (unsigned s = 0; s < peer->concurrency; s++)
-            if (peer->slots[s].job)
+            if (peer->slots[s].job && (writes || !peer->slots[s].job->write))
                 kb_http_break_off(peer->slots[s].job, why);
     }
 }
@@ -339,12 +339,9 @@ wind_down(struct kb_http *http)
     struct kb_error why = {0};
     (void) kb_fail(&why, KB_E_STOPPED, "%s", http->stop_cause);
     why.retry = true;
-    for (size_t i = 0; i < http->peers_len; i++) {
-        kb_http_token_abort(http->peers[i]);
+    for (size_t i = 0; i < http->peers_len; i++)
         kb_http_fail_waiting(http->peers[i], &why);
-    }
-    if (kb_mono_ms() >= http->grace_until_at)
-        abort_in_flight(http, &why);
+    abort_in_flight(http, kb_mono_ms() >= http->grace_until_at, &why);
 }
 
 /* ---- the wheel ---- */
@@ -394,7 +391,7 @@ fall_down(struct kb_http *http, const struct kb_error *err)
 {
     for (size_t i = 0; i < http->peers_len; i++)
         kb_http_fail_waiting(http->peers[i], err);
-    abort_in_flight(http, err);
+    abort_in_flight(http, true, err);
     while (kb_http_deliver(http)) {
         for (size_t i = 0; i < http->peers_len; i++)
             kb_http_fail_waiting(http->peers[i], err);

@@ -168,6 +168,26 @@ test_grace(void **state)
     assert_int_equal(patch.status, 200);
 }
 
+/* Only a write in flight is worth waiting for. The clock stands still: a grace would never end. */
+static void
+test_no_grace_for_reading(void **state)
+{
+    (void) state;
+    struct set s = {0};
+    struct kb_error err = {0};
+    reader_clock_start();
+    set_open(&s, NULL);
+    struct reader hanging = {0}, first = {.then = call_stop, .more = &s};
+    reader_get(s.peer, "/slow", &hanging);
+    reader_get(s.peer, "/go", &first);
+    assert_int_equal(kb_http_run(s.http, &err), -KB_E_STOPPED);
+    assert_int_equal(wire_count(s.w, NULL, NULL), 2); /* the hanging one was on its way */
+    set_close(&s);
+    assert_int_equal(hanging.replies, 1);
+    assert_int_equal(hanging.error.code, KB_E_STOPPED);
+    assert_int_equal(first.status, 200);
+}
+
 /* A stop while requests wait for their next try: they are answered now, not after the wait. */
 static void
 stop_by_timer(void *userdata)
@@ -324,6 +344,7 @@ main(void)
     const struct CMUnitTest tests[] = {
         cmocka_unit_test(test_stop),
         cmocka_unit_test(test_grace),
+        cmocka_unit_test(test_no_grace_for_reading),
         cmocka_unit_test(test_stop_ends_waiting),
         cmocka_unit_test(test_deadline_and_retry),
         cmocka_unit_test(test_signal_between_runs),

@@ -37,11 +37,9 @@ int store_journal_head(struct store *store, struct store_head *ret, struct kb_er
  * fine. KB_E_STORE names the first bad row. `expect` NULL, or a head that must lie on the chain. */
 int store_journal_verify(struct store *store, const struct store_head *expect, struct store_head *ret,
                          struct kb_error *err);
-/* Every hash from the first row on, and that each run has its rows; the rest of the structure as in _quick. What sync and apply ask
- * before their first request. */
+/* Every hash from the first row on, and that each run has its rows; the rest of the structure from the last
+ * checkpoint on. What sync and apply ask before their first request: the work is linear, in one walk. */
 int store_journal_verify_chain(struct store *store, struct kb_error *err);
-int store_journal_verify_quick(struct store *store,
-                               struct kb_error *err); /* from the last checkpoint on; each run's start */
 
 /* Rows in order; borrowed strings; fn < 0 stops. kind NULL: all. */
 typedef int (*store_journal_fn)(void *userdata, int64_t seq, int64_t ts_s, const char *run_id,

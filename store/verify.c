@@ -32,10 +32,14 @@ read_row(struct store *store, sqlite3_stmt *stmt, struct chain_row *ret)
     }
 }
 
+struct walked {
+    int64_t size, checkpoint; /* last row, last row of kind checkpoint or the first that was walked */
+};
+
 /* Walks from row `first`, whose prev must be `prev`, to the end. ret_prev: hash of the last row. */
 static int
 walk(struct store *store, int64_t first, uint8_t prev[KB_HASH_SIZE], const struct store_head *expect,
-     int64_t *ret_size, struct kb_error *err)
+     struct walked *ret, struct kb_error *err)
 {
     static const char SQL[] =
         "SELECT seq, ts, run_id, kind, body, prev, hash FROM audit WHERE seq >= ?1 ORDER BY seq";
@@ -45,6 +49,7 @@ walk(struct store *store, int64_t first, uint8_t prev[KB_HASH_SIZE], const struc
     char hex[KB_HASH_HEX_SIZE];
     int64_t want = first;
 
+    ret->checkpoint = first;
     int result = db_query_own(store, SQL, &stmt, err, "i", first);
     while (result == 0 && (result = db_step(store, stmt, err)) == 1) {
         read_row(store, stmt, &row);
@@ -71,9 +76,11 @@ walk(struct store *store, int64_t first, uint8_t prev[KB_HASH_SIZE], const struc
                            "its hash is not the expected one: the chain was rebuilt, or the expectation is "
                            "of another database",
                            err);
+        if (!strcmp(row.kind, "checkpoint"))
+            ret->checkpoint = row.seq;
         want++;
     }
-    *ret_size = want - 1;
+    ret->size = want - 1;
     return result;
 }
 
@@ -99,7 +106,7 @@ find_bad(struct store *store, const char *sql, int64_t from, const char *why, st
 
 static const struct {
     const char *sql, *why;
-    bool whole; /* reads all rows whatever ?1 is: not part of the quick check */
+    bool whole; /* reads all rows whatever ?1 is: not part of the check before each run */
 } STRUCTURE[] = {
     {"SELECT seq FROM audit WHERE seq >= ?1 AND NOT json_valid(body) ORDER BY seq LIMIT 1",
      "its body is not JSON"},
@@ -175,7 +182,7 @@ store_journal_verify(struct store *store, const struct store_head *expect, struc
 {
     uint8_t prev[KB_HASH_SIZE];
     char hex[KB_HASH_HEX_SIZE];
-    int64_t size = 0;
+    struct walked walked;
 
     int result = chain_start(store->lineage, prev, err);
     if (result < 0)
@@ -184,52 +191,20 @@ store_journal_verify(struct store *store, const struct store_head *expect, struc
     if (expect && expect->size == 0 && strcmp(expect->hash, hex) != 0)
         return kb_fail(err, KB_E_STORE,
                        "audit chain: it does not start as expected: it is of another database");
-    result = walk(store, 1, prev, expect, &size, err);
+    result = walk(store, 1, prev, expect, &walked, err);
     if (result < 0)
         return result;
-    if (expect && expect->size > size)
+    if (expect && expect->size > walked.size)
         return kb_fail(err, KB_E_STORE, "audit chain: %lld rows, %lld expected: the end was cut off",
-                       (long long) size, (long long) expect->size);
+                       (long long) walked.size, (long long) expect->size);
     kb_hex(prev, sizeof(prev), hex);
     result = check_rows(store, 1, false, err);
     if (result == 0)
         result = check_runs(store, err);
     if (result == 0 && ret) {
-        ret->size = size;
+        ret->size = walked.size;
         memcpy(ret->hash, hex, sizeof(hex));
     }
-    return result;
-}
-
-int
-store_journal_verify_quick(struct store *store, struct kb_error *err)
-{
-    static const char SQL[] =
-        "SELECT a.seq, a.prev, b.hash FROM audit a LEFT JOIN audit b ON b.seq = a.seq - 1 WHERE a.kind "
-        "= 'checkpoint' ORDER BY a.seq DESC LIMIT 1";
-    uint8_t prev[KB_HASH_SIZE];
-    int64_t first = 1, size = 0;
-
-    int result = chain_start(store->lineage, prev, err);
-    if (result == 0) {
-        KB_CLEANUP(db_stmt) sqlite3_stmt *stmt = NULL;
-        result = db_query_own(store, SQL, &stmt, err, "");
-        if (result == 0)
-            result = db_step(store, stmt, err);
-        if (result == 1) {
-            first = sqlite3_column_int64(stmt, 0);
-            const void *hash = sqlite3_column_blob(stmt, 2);
-            if (first > 1 && (!hash || sqlite3_column_bytes(stmt, 2) != KB_HASH_SIZE))
-                return bad_row(first - 1, "it is missing", err);
-            if (first > 1)
-                memcpy(prev, hash, KB_HASH_SIZE);
-        }
-    }
-    if (result < 0)
-        return result;
-    result = walk(store, first, prev, NULL, &size, err);
-    if (result == 0)
-        result = check_rows(store, first, true, err);
     return result;
 }
 
@@ -237,12 +212,12 @@ int
 store_journal_verify_chain(struct store *store, struct kb_error *err)
 {
     uint8_t prev[KB_HASH_SIZE];
-    int64_t size = 0;
+    struct walked walked;
 
     int result = chain_start(store->lineage, prev, err);
     if (result == 0)
-        result = walk(store, 1, prev, NULL, &size, err);
+        result = walk(store, 1, prev, NULL, &walked, err);
     if (result == 0)
         result = check_runs(store, err);
-    return result < 0 ? result : store_journal_verify_quick(store, err);
+    return result < 0 ? result : check_rows(store, walked.checkpoint, true, err);
 }

@@ -2,6 +2,7 @@
 
 #include "tests/unit/store/place.h"
 
+#include "store/db.h"
 #include "store/journal.h"
 
 static int64_t
@@ -331,7 +332,7 @@ test_intents(void **state)
         assert_int_equal(store_commit(store, &err), 0);
     }
     verify_says(store, NULL, NULL); /* open ones are known to be open */
-    assert_int_equal(store_journal_verify_quick(store, &err), 0);
+    assert_int_equal(store_journal_verify_chain(store, &err), 0);
     assert_int_equal(store_intents_each(store, see_intent, &seen, &err), 0);
     assert_int_equal(seen.len, 2);
     assert_int_equal(seen.seqs[0], 1);
@@ -383,8 +384,9 @@ test_each(void **state)
     store_close(store);
 }
 
+/* Before each run: the whole chain, and what is written down about the rows from the last checkpoint on. */
 static void
-test_quick(void **state)
+test_chain(void **state)
 {
     struct place *p = *state;
     struct store_head head = {0};
@@ -393,31 +395,121 @@ test_quick(void **state)
 
     struct store *store = place_open(p, STORE_WRITE);
     for (int i = 0; i < 4; i++)
-        (void) append(store, "a", "guard", "{}");
+        (void) append(store, "a", "guard", i == 1 ? "old, and not JSON" : "{}");
     assert_int_equal(store_journal_head(store, &head, &err), 0);
     (void) CHECKPOINT_OF(head, body);
     (void) append(store, "a", "checkpoint", body);
     (void) append(store, "b", "guard", "{}");
-    (void) append(store, "b", "guard", "{}");
-    verify_says(store, NULL, NULL);
-    assert_int_equal(store_journal_verify_quick(store, &err), 0);
+    assert_int_equal(store_journal_verify_chain(store, &err), 0);
+    verify_says(store, NULL, "first bad row 2: its body is not JSON");
+    (void) append(store, "b", "guard", "new, and not JSON");
+    assert_int_equal(store_journal_verify_chain(store, &err), -KB_E_STORE);
+    assert_non_null(strstr(err.msg, "first bad row 7: its body is not JSON"));
     store_close(store);
-    place_sql(p, DROP_TRIGGERS "UPDATE audit SET body = '{ }' WHERE seq = 2");
-    store = place_open(p, STORE_READ);
-    assert_int_equal(store_journal_verify_quick(store, &err),
-                     0); /* before the checkpoint: the full one's business */
-    verify_says(store, NULL, "first bad row 2");
-    store_close(store);
-    place_sql(p, "UPDATE audit SET body = '{ }' WHERE seq = 6");
-    store = place_open(p, STORE_READ);
-    assert_int_equal(store_journal_verify_quick(store, &err), -KB_E_STORE);
-    assert_non_null(strstr(err.msg, "first bad row 6"));
-    store_close(store);
-    place_sql(p, "DELETE FROM audit WHERE seq = 4");
-    store = place_open(p, STORE_READ);
-    assert_int_equal(store_journal_verify_quick(store, &err), -KB_E_STORE);
-    assert_non_null(strstr(err.msg, "first bad row 4"));
-    store_close(store);
+
+    for (int row = 6; row >= 1; row--) { /* the last ones are hidden by those before */
+        char sql[300];
+        (void) snprintf(sql, sizeof(sql), "%sUPDATE audit SET body = '{ }' WHERE seq = %d",
+                        row == 6 ? DROP_TRIGGERS : "", row);
+        place_sql(p, sql);
+        store = place_open(p, STORE_READ);
+        assert_int_equal(store_journal_verify_chain(store, &err), -KB_E_STORE);
+        (void) snprintf(sql, sizeof(sql), "first bad row %d", row);
+        assert_non_null(strstr(err.msg, sql));
+        store_close(store);
+    }
+}
+
+/* ---- how much work: steps of SQLite's machine, not time ---- */
+
+struct work {
+    int64_t steps;
+    unsigned walks; /* statements that gave the rows themselves */
+};
+
+static int
+count_steps(unsigned event, void *userdata, void *stmt, void *unused)
+{
+    struct work *work = userdata;
+
+    (void) event, (void) unused;
+    work->steps += sqlite3_stmt_status(stmt, SQLITE_STMTSTATUS_VM_STEP, 1);
+    work->walks += strstr(sqlite3_sql(stmt), "prev, hash FROM audit WHERE seq >=") != NULL;
+    return 0;
+}
+
+static void
+append_run(struct store *store, int run, bool checkpoint)
+{
+    struct store_head head = {0};
+    struct kb_error err = {0};
+    char id[16], body[160];
+
+    (void) snprintf(id, sizeof(id), "run-%d", run);
+    assert_int_equal(store_begin(store, &err), 0);
+    for (int i = 0; i < 20; i++) {
+        (void) snprintf(body, sizeof(body), "{\"request\":%d}", i);
+        (void) append(store, id, "intent", body);
+    }
+    for (int i = 0; i < 20; i++) {
+        (void) snprintf(body, sizeof(body), "{\"request\":%d}", i);
+        (void) append(store, id, "outcome", body);
+    }
+    assert_int_equal(store_journal_head(store, &head, &err), 0);
+    (void) CHECKPOINT_OF(head, body);
+    if (checkpoint)
+        (void) append(store, id, "checkpoint", body);
+    assert_int_equal(store_commit(store, &err), 0);
+}
+
+static struct work
+work_of(struct store *store, int (*verify)(struct store *store, struct kb_error *err))
+{
+    struct work work = {0};
+    struct kb_error err = {0};
+
+    assert_int_equal(sqlite3_trace_v2(store->db, SQLITE_TRACE_PROFILE, count_steps, &work), SQLITE_OK);
+    if (verify(store, &err) < 0)
+        fail_msg("%s", err.msg);
+    assert_int_equal(sqlite3_trace_v2(store->db, 0, NULL, NULL), SQLITE_OK);
+    return work;
+}
+
+static int
+verify_whole(struct store *store, struct kb_error *err)
+{
+    return store_journal_verify(store, NULL, NULL, err);
+}
+
+/* Twice the rows, twice the work (a query that pairs rows without an index takes four times), also when no
+ * checkpoint was written for long; and the rows are walked once. */
+static void
+test_work(void **state)
+{
+    int (*const verify[])(struct store * store, struct kb_error * err) = {store_journal_verify_chain,
+                                                                          verify_whole};
+
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(verify); i++) {
+        for (int open = 0; open < 2; open++) {
+            void *p = NULL;
+            struct work work[2];
+            assert_int_equal(place_setup(&p), 0);
+            struct store *store = place_open(p, STORE_WRITE);
+            for (int half = 0, run = 0; half < 2; half++) {
+                for (int k = 0; k < 20; k++)
+                    append_run(store, run++, !open);
+                work[half] = work_of(store, verify[i]);
+            }
+            store_close(store);
+            assert_int_equal(place_teardown(&p), 0);
+            assert_int_equal(work[1].walks, 1);
+            assert_true(work[0].steps > 800); /* it did look at the rows */
+            if (work[1].steps > work[0].steps * 23 / 10)
+                fail_msg("verification %zu: %lld steps, then %lld for twice the rows", i,
+                         (long long) work[0].steps, (long long) work[1].steps);
+        }
+    }
 }
 
 int
@@ -432,7 +524,8 @@ main(void)
         cmocka_unit_test(test_structure),
         cmocka_unit_test_setup_teardown(test_intents, place_setup, place_teardown),
         cmocka_unit_test_setup_teardown(test_each, place_setup, place_teardown),
-        cmocka_unit_test_setup_teardown(test_quick, place_setup, place_teardown),
+        cmocka_unit_test_setup_teardown(test_chain, place_setup, place_teardown),
+        cmocka_unit_test(test_work),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

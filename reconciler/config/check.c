@@ -313,43 +313,15 @@ check_rules(struct loading *l)
     check_rule_union(l);
 }
 
-static void
-check_notify(struct loading *l)
-{
-    static const char *const known[] = {"held", "failed", "recovered"};
-    const struct kb_strings *on = &l->config->notify_on;
-    for (size_t i = 0; i < on->len; i++) {
-        bool ok = false;
-        for (size_t k = 0; k < KB_LEN(known); k++)
-            ok |= !strcmp(on->v[i], known[k]);
-        if (!ok)
-            config_error(l, 0,
-                         "notify.on: \"%.40s\" is not known; it is \"held\", \"failed\" or \"recovered\"",
-                         on->v[i]);
-    }
-}
-
-/* What the contract knows and this version does not do is refused: who asks for a sandbox, a second approver or an
- * alarm must not believe to have it. */
+/* Values that the contract knows and this version does not do are refused, like keys of that kind: who asks for a
+ * sandbox or a second approver must not believe to have it. */
 static void
 check_promises(struct loading *l)
 {
-    const struct config *c = l->config;
-
-    const struct {
-        bool asked;
-        const char *what;
-    } promises[] = {
-        {!strcmp(c->sandbox, "require"), "sandbox = \"require\""},
-        {c->approvals_required > 1, "approvals.required = 2"},
-        {set(c->approvals_dir), "approvals.dir"},
-        {set(c->metrics_file), "metrics.file"},
-        {set(c->webhook_url_file), "notify.webhook_url_file"},
-    };
-
-    for (size_t i = 0; i < KB_LEN(promises); i++)
-        if (promises[i].asked)
-            config_error(l, 0, "%s: this version does not do that; leave it out", promises[i].what);
+    if (!strcmp(l->config->sandbox, "require"))
+        config_error(l, 0, "sandbox = \"require\" is not built yet; leave it out");
+    if (l->config->approvals_required > 1)
+        config_error(l, 0, "approvals.required = 2 is not built yet; leave it out");
 }
 
 /* Elsewhere an unset source is NULL. */
@@ -369,17 +341,12 @@ config_check(struct loading *l)
     check_keycloak(l);
     check_targets(l);
     check_rules(l);
-    check_notify(l);
     check_promises(l);
     const struct kb_limits *g = &c->rules.limits;
     if (!g->protected_group || !g->protected_member || !g->self_check)
         config_error(l, 0,
                      "guards.protected_group, protected_member and self_check cannot be switched off; leave "
                      "them out, or true");
-    if (c->max_days < c->warn_days)
-        config_error(l, 0, "credentials.max_days is below credentials.warn_days");
-    if (set(c->approvals_signers) != set(c->approvals_dir))
-        config_error(l, 0, "approvals.allowed_signers and approvals.dir go together");
     if (c->state_dir && *c->state_dir && *c->state_dir != '/')
         config_error(l, 0,
                      "state_dir = \"%.200s\" must be an absolute path: cron and systemd start elsewhere",

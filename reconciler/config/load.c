@@ -168,6 +168,9 @@ walk_group(struct walk *w, const config_setting_t *group, const char *prefix)
             (void) snprintf(full, sizeof(full), "%s%s", w->where, key);
             w->line[o - config_options] = line;
             config_set_value(w->l, full, o, w->base, s);
+            if (o->unbuilt)
+                config_error(w->l, line, "%s is not built yet: this version would ignore it; leave it out",
+                             full);
         } else if (found == 2 && config_setting_is_group(s)) {
             char deeper[258];
             (void) snprintf(deeper, sizeof(deeper), "%s.", key);

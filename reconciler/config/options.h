@@ -35,6 +35,7 @@ struct option {
     const char *const *names; /* OPT_ENUM, OPT_EITHER; NULL-terminated */
     const char *example;      /* for `config example`, where there is no default */
     const char *help;
+    bool unbuilt; /* specified, but this version does nothing with it: refused, never ignored */
 };
 
 extern const struct option config_options[];

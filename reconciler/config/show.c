@@ -119,6 +119,7 @@ example_row(struct kb_buf *b, const struct option *o, const char *indent, const 
         kb_buf_addf(b, " %.0f..%.0f.", o->min, o->max);
     if (o->computed)
         kb_buf_addf(b, " Default: %s.", o->computed);
+    kb_buf_adds(b, o->unbuilt ? " Not built yet: refused." : "");
     kb_buf_addf(b, "\n%s%s%s = ", indent, required ? "" : "# ", leaf);
     const char *v = required ? o->example : o->def ? o->def : o->example ? o->example : "1.0";
     if (o->type == OPT_LIST) {
@@ -210,7 +211,7 @@ config_table(struct kb_buf *ret)
                              : o->type == OPT_LIST ? "list"
                              : o->type == OPT_URL  ? "URL"
                                                    : "text");
-        kb_buf_addf(ret, " | %s |\n", o->help);
+        kb_buf_addf(ret, " | %s%s |\n", o->help, o->unbuilt ? " Not built yet: refused." : "");
     }
     return ret->failed ? -1 : 0;
 }

@@ -169,10 +169,13 @@ def test_missing_groups_permissions_and_odd_names(stage):
     ({"metrics": {"file": "/tmp/x.prom"}}, "metrics.file"),
     ({"notify": {"webhook_url_file": "/tmp/x"}}, "notify.webhook_url_file"),
     ({"approvals": {"allowed_signers": "/tmp/a", "dir": "/tmp"}}, "approvals.dir"),
+    ({"approvals": {"allowed_signers": "/tmp/a"}}, "approvals.allowed_signers"),
+    ({"credentials": {"warn_days": 75}}, "credentials.warn_days"), ({"notify": {"on": ["held"]}}, "notify.on"),
 ], ids=lambda v: v if isinstance(v, str) else "")
 def test_a_promise_that_this_version_cannot_keep_is_refused(stage, settings, word):
     at = stage(company("ada"), **settings)
-    assert word in at.sync(code=78).err
+    err = at.sync(code=78).err
+    assert word in err and "is not built yet" in err, err
     assert at.log() == []
 
 

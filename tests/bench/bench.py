@@ -13,6 +13,7 @@ import tempfile
 import time
 
 from bound import Bound, compare
+from fill import first_fill, untouched
 from stage import BUILD, KEYBRICKS, Failed, Stage, launch
 
 # name, users, groups, roles, rows to make in the realm. Composites and subgroups make the other side larger: the tables say what
@@ -52,7 +53,7 @@ class Row:
     def __init__(self, run, latency_ms, full=False):
         self.run, self.latency_ms, self.full = run, latency_ms, full
         self.ours, self.theirs, self.reading, self.cpu, self.rss = [], [], [], [], []
-        self.requests, self.bound, self.extra = 0, "", ""
+        self.requests, self.bound, self.extra, self.adopting = 0, "", "", ""
 
     def add(self, stage, result, requests):
         curl = stage.curl(requests)
@@ -83,7 +84,7 @@ def plans(stage, bound, latency_ms, repeats, changes):
         check("first plan", compare(requests, bound.full(changes)))
         first.bound = sum(bound.full(changes).values())
         first.add(stage, result, requests)
-    first.extra = settle(stage, bound)
+    first.adopting = settle(stage, bound, first=changes)
     for _ in range(repeats):
         result, requests = stage.keybricks("plan", "--exit-code")
         check("plan with nothing changed", compare(requests, bound.unchanged()))
@@ -92,17 +93,18 @@ def plans(stage, bound, latency_ms, repeats, changes):
     return [first, again]
 
 
-def settle(stage, bound):
-    """What drifted is applied and what is there adopted, so that the next run has nothing to do."""
+def settle(stage, bound, first):
+    """What drifted is applied and what is there adopted, so that the next run has nothing to do: a row of the table. At 0 ms, once
+    for a target; it pauses before it reads back, so there is no ratio."""
     latency = stage.latency_ms
     stage.set_latency(0)
     stage.keybricks("plan", "--save", f"{stage.folder}/saved.plan")
-    result = stage.keybricks("apply", f"{stage.folder}/saved.plan")[0]
+    result, requests = stage.keybricks("apply", f"{stage.folder}/saved.plan")
     stage.set_latency(latency)
     used = result["commands"][0]
-    return (f"The first `apply` (0 ms; once for a target: it adopts {bound.target_rows:,} memberships) took {result['wall_s']:.1f} s, "
-            f"CPU {used['cpu_s']:.1f} s, peak {judged(used['rss_kib'] / MIB_KIB, bound.memory_mib(), '{:.1f}')} MiB "
-            f"(bound {bound.memory_mib():.1f})")
+    memory = bound.memory_mib()
+    return (f"| first apply: {bound.target_rows:,} adopted{', drift written' if first else ''} | 0 ms | {result['wall_s']:.2f} s | - | - | - | "
+            f"{used['cpu_s']:.2f} s | {len(requests)} | - | {judged(used['rss_kib'] / MIB_KIB, memory, '{:.1f}')} (bound {memory:.1f}) |")
 
 
 # ---- a change of 1 % ----
@@ -195,6 +197,8 @@ def company(size, latencies, repeats, folder, with_sync=True):
     print("|---|---|---|---|---|---|---|---|---|---|")
     for row in rows:
         print(row.text(memory))
+        if row.adopting:
+            print(row.adopting)
     for row in rows:
         if row.extra:
             print(f"\n{row.extra}.")
@@ -237,10 +241,14 @@ def main():
         print(f"{machine()}\n", flush=True)
         if mode == "--smoke":
             company(TINY, (0,), 1, folder)
+            first_fill(folder, 6, 1, judged, failures)
+            untouched(folder, 150, failures)
             start_up(1, folder)
         else:
             company(SMALL, LATENCIES_MS, 3 if mode else 5, folder)
             company(LARGE, LATENCIES_MS[:1] if mode else LATENCIES_MS, 1 if mode else 3, folder, with_sync=not mode)
+            first_fill(folder, 120 if mode else 500, 1 if mode else 3, judged, failures)
+            untouched(folder, 5000, failures)
             start_up(10 if mode else 60, folder)
         for failure in failures:
             print(f"FAILED: {failure}")

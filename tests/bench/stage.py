@@ -37,12 +37,13 @@ def launch(runs, commands, log, cwd=None):
 
 
 class Stage:
-    def __init__(self, folder, users, groups, roles, rows):
+    def __init__(self, folder, users=0, groups=0, roles=0, rows=0, world=None):
         self.folder, self.latency_ms = folder, 0
         os.makedirs(folder)
-        self.process = subprocess.Popen(
-            [f"{BUILD}/tests/sim/keybricks-sim", "--users", str(users), "--groups", str(groups), "--roles", str(roles),
-             "--memberships", str(rows), "--config-out", folder], stdin=subprocess.PIPE, stdout=subprocess.PIPE)
+        what = ["--world", world] if world else ["--users", str(users), "--groups", str(groups), "--roles", str(roles),
+                                                 "--memberships", str(rows)]
+        self.process = subprocess.Popen([f"{BUILD}/tests/sim/keybricks-sim", *what, "--config-out", folder],
+                                        stdin=subprocess.PIPE, stdout=subprocess.PIPE)
         try:
             self.info = json.loads(self.process.stdout.readline())
             self.config = f"{folder}/bench.conf"

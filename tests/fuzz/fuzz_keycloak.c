@@ -227,6 +227,7 @@ check_small(const struct fuzz_input *in)
     if (kc_decode_user_count(in->p, in->len, &n, &err) == 0)
         CHECK(kb_utf8_valid(in->p, in->len) && memchr("0123456789", in->p[in->len - 1], 10) != NULL);
     (void) kc_decode_credentials(in->p, in->len, &err);
+    (void) kc_decode_organizations(in->p, in->len, &on, &err);
     (void) kc_decode_events_config(in->p, in->len, &on, &details, &err);
     if (kc_decode_username(in->p, in->len, "id", &name, &err) == 0)
         CHECK(name && *name);

@@ -3,8 +3,11 @@
 #include "base/buf.h"
 #include "base/json.h"
 #include "scim/decode.h"
+#include "scim/discover.h"
 #include "scim/patch.h"
 #include "tests/fuzz/fuzz.h"
+
+#include <curl/curl.h>
 
 struct seen {
     struct kb_buf text;
@@ -181,6 +184,60 @@ check_checker(const struct fuzz_input *in)
     json_object_put(doc);
 }
 
+/* ---- where the token endpoint is ---- */
+
+#define HOST "adb-1.example"
+#define PORT "8443"
+
+/* Wherever the documents lead, a client's secret goes to the configured host: as libcurl reads the URL. */
+static void
+check_place(const char *text)
+{
+    static const struct {
+        CURLUPart part;
+        const char *want;
+    } parts[] = {{CURLUPART_SCHEME, "https"},
+                 {CURLUPART_HOST, HOST},
+                 {CURLUPART_PORT, PORT},
+                 {CURLUPART_USER, NULL},
+                 {CURLUPART_PASSWORD, NULL}};
+
+    CURLU *url = curl_url();
+
+    CHECK(url && text && curl_url_set(url, CURLUPART_URL, text, CURLU_PATH_AS_IS) == CURLUE_OK);
+    for (size_t i = 0; i < KB_LEN(parts); i++) {
+        char *got = NULL;
+        (void) curl_url_get(url, parts[i].part, &got, 0);
+        CHECK(parts[i].want ? got && !kb_ascii_casecmp(got, parts[i].want) : !got);
+        curl_free(got);
+    }
+    curl_url_cleanup(url);
+}
+
+static void
+check_discovery(struct fuzz_input *in)
+{
+    struct kb_error err = {.code = KB_E_AUTH, .status = 404, .msg = "HTTP 404"};
+    struct scim_discover d = {.host = "https://" HOST ":" PORT, .account_id = fuzz_byte(in) % 2 ? "a/b" : ""};
+    char *bodies[] = {fuzz_line(in), fuzz_line(in)};
+
+    CHECK(scim_discover_begin(&d, &err));
+    for (size_t i = 0; i < KB_LEN(bodies) && d.step != SCIM_AT_FOUND; i++) {
+        check_place(d.ask);
+        int r = scim_discover_learn(&d, "https://" HOST ":" PORT "/oidc/v1/token", bodies[i][0] ? 200 : 404,
+                                    bodies[i], &err);
+        if (r < 0) {
+            fuzz_refused(r, &err, KB_E_AUTH, KB_E_AUTH);
+            break;
+        }
+    }
+    if (d.step == SCIM_AT_FOUND)
+        check_place(d.found);
+    scim_discover_done(&d);
+    free(bodies[0]);
+    free(bodies[1]);
+}
+
 /* ---- the encoder ---- */
 
 struct lists {
@@ -280,7 +337,7 @@ int
 LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
     struct fuzz_input in = {(const char *) data, size};
-    unsigned which = fuzz_byte(&in) % 7;
+    unsigned which = fuzz_byte(&in) % 8;
 
     if (!in.len)
         return 0;
@@ -290,7 +347,9 @@ LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
         check_small(&in);
     else if (which == 5)
         check_checker(&in);
-    else
+    else if (which == 6)
         check_encoder(&in);
+    else
+        check_discovery(&in);
     return 0;
 }

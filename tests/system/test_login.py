@@ -159,6 +159,7 @@ NO_PLACE = [
     ("another host", {"oidc_endpoint": ELSEWHERE}, None, "names another one, which is not asked", 2),
     ("a longer host", {"oidc_endpoint": "{host}.attacker.example/oidc"}, None, "names another one, which is not asked", 2),
     ("another port", {"oidc_endpoint": "{host}1/oidc"}, None, "names another one, which is not asked", 2),
+    ("a host as long", {"oidc_endpoint": "{other}/oidc"}, None, "names another one, which is not asked", 2),
     ("a user in front", {"oidc_endpoint": "http://127.0.0.1@attacker.example/oidc"}, None, "names another one", 2),
     ("the endpoint elsewhere", {"oidc_endpoint": "{host}/oidc/custom"}, {"token_endpoint": ELSEWHERE + "/v1/token"}, "names another one", 3),
     ("no endpoint", {"oidc_endpoint": "{host}/oidc/custom"}, {"token_endpoint": 7}, "no document of the host names one", 3),
@@ -173,7 +174,9 @@ def test_the_secret_goes_to_no_other_host(stage, first, second, words, requests)
     at = moved(stage)
 
     def here(document):
-        return {key: text.replace("{host}", at.sim.info["databricks"]) if isinstance(text, str) else text for key, text in document.items()}
+        host = at.sim.info["databricks"]
+        return {key: text.replace("{host}", host).replace("{other}", host.replace("127.0.0.1", "127.0.0.2")) if isinstance(text, str) else text
+                for key, text in document.items()}
     says(at, HOST, here(first))
     if second:
         says(at, SERVER, here(second) if isinstance(second, dict) else second)

@@ -43,6 +43,8 @@ test_paths(void **state)
         {"letter case of the host", "", 200, "{\"oidc_endpoint\":\"HTTPS://ACME.example:8443/oidc\"}",
          "HTTPS://ACME.example:8443/oidc" META, 500, "", NULL},
         {"other host", "", 200, "{\"oidc_endpoint\":\"https://evil.example/oidc\"}", NULL, 0, "", NULL},
+        {"as long a host", "", 200, "{\"oidc_endpoint\":\"https://evil.example:8443/oidc\"}", NULL, 0, "",
+         NULL},
         {"longer host", "", 200, "{\"oidc_endpoint\":\"" HOST ".evil.example/oidc\"}", NULL, 0, "", NULL},
         {"longer port", "", 200, "{\"oidc_endpoint\":\"" HOST "1/oidc\"}", NULL, 0, "", NULL},
         {"no path", "", 200, "{\"oidc_endpoint\":\"" HOST "\"}", NULL, 0, "", NULL},

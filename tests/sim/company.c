@@ -54,9 +54,12 @@ new_client(const char *cid)
     return c;
 }
 
+/* Half the roles are targets (dbx-…), half are jobs made of them. One chain runs through client roles, one is a cycle
+ * (S21). */
 static void
-make_clients(struct build *b)
+make_roles(struct build *b)
 {
+    int n = b->c->roles, products = (int) COUNT(product);
     W.default_role = new_role("default-roles-acme", NULL);
     tie(W.default_role, new_role("offline_access", NULL), true);
     tie(W.default_role, new_role("uma_authorization", NULL), true);
@@ -64,14 +67,6 @@ make_clients(struct build *b)
     b->portal = thing_new(CLIENT, "portal", NULL, NULL, false);
     (void) new_role("viewer", b->portal);
     (void) new_role("editor", b->portal);
-}
-
-/* Half the roles are targets (dbx-…), half are jobs made of them. One chain runs through client roles, one is a cycle
- * (S21). */
-static void
-make_roles(struct build *b)
-{
-    int n = b->c->roles, products = (int) COUNT(product);
     b->admin_role = new_role("platform-admin", NULL);
     for (int i = 0; i < n / 2 + n % 2; i++) {
         int k = i / products;
@@ -265,17 +260,11 @@ make_principals(struct build *b)
     }
     for (int i = 0; i < 2 + b->c->users / 100; i++)
         (void) new_account(tf("contractor-%d@partner.example", i), tf("Contractor %d", i));
-}
-
-static void
-drift(const struct build *b)
-{
-    for (int i = 0; i < W.all[DBX_GROUP].n; i++) {
+    for (int i = 0; i < W.all[DBX_GROUP].n && b->c->start == START_DRIFT; i++) { /* some strangers */
         struct thing *g = W.all[DBX_GROUP].v[i];
-        if (g->system || !rng_chance(&W.rng, 200))
-            continue;
-        const char *name = tf("contractor-%d@partner.example", rng_below(&W.rng, 2 + b->c->users / 100));
-        tie(dbx_find_name(DBX_USER, name, false), g, true);
+        int who = rng_below(&W.rng, 2 + b->c->users / 100);
+        if (!g->system && rng_chance(&W.rng, 200))
+            tie(dbx_find_name(DBX_USER, tf("contractor-%d@partner.example", who), false), g, true);
     }
 }
 
@@ -284,15 +273,12 @@ company_make(const struct company *c)
 {
     struct build b = {.c = c};
     struct pool *before = pool_use(&b.pool);
-    make_clients(&b);
     make_roles(&b);
     make_groups(&b);
     make_users(&b);
     make_memberships(&b);
     make_targets(&b);
     make_principals(&b);
-    if (c->start == START_DRIFT)
-        drift(&b);
     world_settle();
     struct list *mine[] = {&b.people,   &b.dbx_roles, &b.job_roles, &b.level[0],
                            &b.level[1], &b.level[2],  &b.level[3]};
@@ -348,8 +334,7 @@ config_write(const struct config_out *c)
            "keycloak = {\n    url = '%s%s';\n    realm = '%s';\n    client_id = '%s';\n    secret_file = "
            "'%s/keycloak.secret';\n%s};\n\n"
            "targets = (\n  { name = 'acme';\n%s%s    rate = { get = 1000.0; list = 1000.0; patch = 1000.0; "
-           "post = "
-           "1000.0; }; }\n);\n\n%s\n",
+           "post = 1000.0; }; }\n);\n\n%s\n",
            real, c->kc_url, W.base, W.realm, W.kc_client, real, ca[0], target, ca[1],
            c->rules != NULL ? c->rules : company_rules);
     const char *bad = put_file(real, "keycloak.secret", W.kc_secret, 0600);

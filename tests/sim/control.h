@@ -61,7 +61,7 @@ struct knobs {
     KNOBS(SLOT_INT_FIELD, SLOT_FLAG_FIELD, SLOT_TEXT_FIELD, SLOT_INT_FIELD)
     int kc_version;          /* as VERSION makes it */
     double rate[RATE_KINDS]; /* requests a second, 0: no limit */
-    const char *rules_off;   /* "S7,14,": rules that are not obeyed */
+    const char *rules_off;   /* ",S7,14,": rules that are not obeyed */
 };
 
 extern struct knobs knobs;

@@ -40,9 +40,4 @@ void dbx_delete(struct req *r, const struct scim *s);
  * answered with an error. */
 bool dbx_add_members(struct req *r, struct thing *g, json_object *v);
 
-/* dbx_filter.c */
-struct filter;
-struct filter *filter_parse(const char *text, const char **error); /* NULL and an error text; passes */
-bool filter_match(const struct filter *f, const struct thing *x);
-
 #endif

@@ -142,17 +142,6 @@ dbx_member(json_object *o, bool in)
 /* ---- what is there once ---- */
 
 static void
-secret(json_object *o, bool kc)
-{
-    const char *text = keep(json_str(json_get(o, "secret")));
-    if (kc) { /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
-        W.kc_rotated = json_flag(o, "rotate", false) ? W.kc_secret : NULL;
-        W.kc_secret = text;
-    } else
-        W.dbx_secret = text;
-}
-
-static void
 setting(json_object *o, bool unused)
 {
     (void) unused;
@@ -165,8 +154,14 @@ setting(json_object *o, bool unused)
         permissions_set(json_get(o, "permissions"));
     else if (strcmp(op, "dbx_token") == 0)
         W.pat = keep(json_str(json_get(o, "token")));
-    else if (!directory_set(id, json_text(o, "mode"), json_text(o, "cache"),
-                            json_get(o, "down") == NULL ? -1 : json_flag(o, "down", false)))
+    else if (strcmp(op, "dbx_secret") == 0)
+        W.dbx_secret = keep(json_str(json_get(o, "secret")));
+    else if (strcmp(op, "kc_secret") == 0) {
+        /* S24: the old one is dead at once, unless the realm rotates; tokens live on */
+        W.kc_rotated = json_flag(o, "rotate", false) ? W.kc_secret : NULL;
+        W.kc_secret = keep(json_str(json_get(o, "secret")));
+    } else if (!directory_set(id, json_text(o, "mode"), json_text(o, "cache"),
+                              json_get(o, "down") == NULL ? -1 : json_flag(o, "down", false)))
         fail("no component '%s'", id != NULL ? id : "(not given)");
 }
 
@@ -179,7 +174,7 @@ static const struct {
     {"kc_composite_add", composite, true}, {"kc_composite_remove", composite, false},
     {"kc_group_join", membership, true},   {"kc_group_leave", membership, false},
     {"dbx_member_add", dbx_member, true},  {"dbx_member_remove", dbx_member, false},
-    {"kc_secret", secret, true},           {"dbx_secret", secret, false},
+    {"kc_secret", setting, false},         {"dbx_secret", setting, false},
     {"kc_not_before", setting, false},     {"kc_client", setting, false},
     {"kc_permissions", setting, false},    {"kc_directory", setting, false},
     {"dbx_token", setting, false},

@@ -64,12 +64,11 @@ const char *kc_issuer(struct req *r);
 void kc_token(struct req *r);
 bool kc_token_valid(struct req *r); /* bearer of an admin call */
 
-/* jwt.c: our own tokens (HS256 with a key of this process), and assertions signed by a client's key */
+/* our own tokens: HS256 with a key of this process */
 const char *jwt_sign(const char *payload);
-json_object *jwt_payload(const char *token);               /* unchecked; NULL: not a JWT */
-bool jwt_ours(const char *token);                          /* our signature is on it */
-bool jwt_signed_by(const char *token, const char *pubkey); /* RS256 or ES256, PEM */
-const char *bearer(struct req *r);                         /* NULL: none */
+json_object *jwt_payload(const char *token); /* unchecked; NULL: not a JWT */
+bool jwt_ours(const char *token);            /* our signature is on it */
+const char *bearer(struct req *r);           /* NULL: none */
 /* Basic credentials, form-encoded before base64 (RFC 6749 2.3.1). True: none, or well formed. */
 bool basic_auth(struct req *r, const char **id, const char **secret);
 

@@ -17,11 +17,7 @@ static const struct slot table[] = {KNOBS(ROW_INT, ROW_FLAG, ROW_TEXT, ROW_WORD)
 bool
 rule(const char *number)
 {
-    size_t n = strlen(number);
-    for (const char *p = knobs.rules_off; p != NULL && *p != '\0'; p += strcspn(p, ","), p += *p == ',')
-        if (strcspn(p, ",") == n && memcmp(p, number, n) == 0)
-            return false;
-    return true;
+    return knobs.rules_off == NULL || strstr(knobs.rules_off, tf(",%s,", number)) == NULL;
 }
 
 void
@@ -50,10 +46,10 @@ set_rates(json_object *o)
 static bool
 set_rules_off(json_object *list)
 {
-    const char *all = "";
+    const char *all = ",";
     for (size_t i = 0; i < json_len(list); i++)
         all = tf("%s%s,", all, json_str(json_at(list, i)));
-    knobs.rules_off = keep(all);
+    knobs.rules_off = json_len(list) > 0 ? keep(all) : NULL;
     return json_is(list, json_type_array);
 }
 

@@ -145,9 +145,8 @@ serve(const char *rules, int signals)
                                                 http_url(dbx, tls_dbx != NULL), rules, ca_of(tls_kc),
                                                 ca_of(tls_dbx), company.local});
     if (bad == NULL) {
-        fputs(tf("{'keycloak':'%s%s','databricks':%q,'realm':%q,'client_id':%q,'client_secret':%q,'account_"
-                 "id':%q,"
-                 "'dbx_client_id':%q,'dbx_secret':%q,'workspace_token':%q}\n",
+        fputs(tf("{'keycloak':'%s%s','databricks':%q,'realm':%q,'client_id':%q,'client_secret':%q,"
+                 "'account_id':%q,'dbx_client_id':%q,'dbx_secret':%q,'workspace_token':%q}\n",
                  http_url(kc, tls_kc != NULL), W.base, http_url(dbx, tls_dbx != NULL), W.realm, W.kc_client,
                  W.kc_secret, W.account, W.dbx_client, W.dbx_secret, W.pat),
               stdout);

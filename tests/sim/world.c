@@ -81,19 +81,13 @@ list_pass(struct list *l, struct thing *x)
     l->v[l->n++] = x;
 }
 
-static int
+int
 list_find(const struct list *l, const struct thing *x)
 {
     for (int i = 0; i < l->n; i++)
         if (l->v[i] == x)
             return i;
     return -1;
-}
-
-bool
-list_has(const struct list *l, const struct thing *x)
-{
-    return list_find(l, x) >= 0;
 }
 
 bool
@@ -163,11 +157,8 @@ world_settle(void)
 
 /* ---- things ---- */
 
-static enum kind
-id_space(enum kind kind) /* rule 2: ids of Databricks are unique across kinds */
-{
-    return kind > DBX_USER ? DBX_USER : kind;
-}
+/* rule 2: ids of Databricks are unique across kinds */
+#define ID_SPACE(kind) ((kind) > DBX_USER ? DBX_USER : (kind))
 
 /* Where a thing is found by name: NULL for groups, whose names repeat, and roles of clients. */
 static const char *
@@ -226,8 +217,8 @@ thing_new(enum kind kind, const char *name, const char *id, struct thing *up, bo
         x->id = keep(tf("%l", W.next_id += 1 + rng_below(&W.rng, 97)));
     else
         x->id = rng_uuid(&W.rng);
-    (void) lh_table_delete(W.ids[id_space(kind)], x->id);
-    (void) lh_table_insert(W.ids[id_space(kind)], x->id, x);
+    (void) lh_table_delete(W.ids[ID_SPACE(kind)], x->id);
+    (void) lh_table_insert(W.ids[ID_SPACE(kind)], x->id, x);
     name_put(x, true);
     kind == USER ? list_put(&W.all[USER], x) : list_add(place_of(x), x);
     if (kind == GROUP)
@@ -238,7 +229,7 @@ thing_new(enum kind kind, const char *name, const char *id, struct thing *up, bo
 struct thing *
 thing_by_id(enum kind kind, const char *id)
 {
-    struct thing *x = found(W.ids[id_space(kind)], id);
+    struct thing *x = found(W.ids[ID_SPACE(kind)], id);
     return x != NULL && x->kind == kind ? x : NULL;
 }
 
@@ -321,8 +312,8 @@ thing_del(struct thing *x)
         list_drop(siblings(x), x);
     list_drop(place_of(x), x);
     name_put(x, false);
-    if (found(W.ids[id_space(x->kind)], x->id) == x)
-        (void) lh_table_delete(W.ids[id_space(x->kind)], x->id);
+    if (found(W.ids[ID_SPACE(x->kind)], x->id) == x)
+        (void) lh_table_delete(W.ids[ID_SPACE(x->kind)], x->id);
     list_add(&W.dead, x);
 }
 

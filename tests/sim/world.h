@@ -99,7 +99,8 @@ void world_settle(void);
 unsigned permission_of(const char *name); /* 0: unknown */
 
 void list_add(struct list *l, struct thing *x);
-bool list_has(const struct list *l, const struct thing *x);
+int list_find(const struct list *l, const struct thing *x); /* -1: not there */
+#define list_has(l, x) (list_find(l, x) >= 0)
 bool list_drop(struct list *l, struct thing *x); /* keeps the order */
 void list_put(struct list *l, struct thing *x);  /* where its name belongs */
 void list_sort(struct list *l);                  /* by name, the older first */

@@ -41,9 +41,8 @@ op_fault(json_object *o)
     json_object *v = NULL;
     bool has_value = json_is(o, json_type_object) && json_object_object_get_ex(o, "value", &v);
     if (same(op, "remove") && has_value && rule("10")) /* TF#3299 */
-        return "Unrecognized field \"value\" (class "
-               "com.unboundid.scim2.common.messages.PatchOperation$RemoveOperation), "
-               "not marked as ignorable";
+        return "Unrecognized field \"value\" (class com.unboundid.scim2.common.messages."
+               "PatchOperation$RemoveOperation), not marked as ignorable";
     if (same(op, "remove"))
         return path == NULL ? UNPARSABLE : NULL;
     if ((!same(op, "add") && !same(op, "replace")) || !has_value)

@@ -24,9 +24,8 @@ event_add(const char *operation, const char *type, const char *path, const char 
     if (!knobs.events)
         return;
     buf_f(&b,
-          "{'id':'e-%d','time':%l,'realmId':%q,'authDetails':{'realmId':%q,'clientId':'admin-cli-id','userId'"
-          ":%q,"
-          "'ipAddress':'127.0.0.1'},'operationType':%q,'resourceType':%q,'resourcePath':%q",
+          "{'id':'e-%d','time':%l,'realmId':%q,'authDetails':{'realmId':%q,'clientId':'admin-cli-id',"
+          "'userId':%q,'ipAddress':'127.0.0.1'},'operationType':%q,'resourceType':%q,'resourcePath':%q",
           nevents, clock_unix_ms(), W.realm, u == NULL ? "master-id" : W.realm,
           u == NULL ? "0adadada-0000-4000-8000-000000000001" : u->id, operation, type, path);
     buf_opt(&b, "representation", knobs.events_details ? representation : NULL);

@@ -262,14 +262,13 @@ grant_token(struct req *r, const char *scope)
     if (!knobs.token_lightweight)
         who = tf("'aud':%q,'sub':%q,", knobs.token_aud, account() == NULL ? "" : account()->id);
     const char *payload =
-        tf("{'exp':%l,'iat':%l,'xms':%l,'jti':'trrtcc:%l','iss':%q,%s'typ':'Bearer','azp':%q,'client_id':%q,'"
-           "scope':%q}",
+        tf("{'exp':%l,'iat':%l,'xms':%l,'jti':'trrtcc:%l','iss':%q,%s'typ':'Bearer','azp':%q,'client_id':%q,"
+           "'scope':%q}",
            now / 1000 + knobs.token_life_s, now / 1000, now + (int64_t) knobs.token_life_s * 1000, now,
            kc_issuer(r), who, W.kc_client, W.kc_client, scope);
     answer(r, 200, "application/json",
-           "{'access_token':%q,'expires_in':%d,'refresh_expires_in':0,'token_type':'Bearer','not-before-"
-           "policy':%l,"
-           "'scope':%q}",
+           "{'access_token':%q,'expires_in':%d,'refresh_expires_in':0,'token_type':'Bearer',"
+           "'not-before-policy':%l,'scope':%q}",
            jwt_sign(payload), knobs.token_life_s, W.not_before, scope);
 }
 

@@ -126,7 +126,7 @@ struct walk {
     struct loading *l;
     enum option_section section;
     void *base;
-    const char *where;  /* "" or "targets[0]." for messages */
+    const char *where;  /* "" or "target 1: ", as `config show`, plans and explain count too */
     unsigned line[128]; /* by index into config_options: where it was set */
 };
 
@@ -144,9 +144,8 @@ unknown_key(struct walk *w, const char *key, unsigned line)
                 near = keys[i];
         }
     }
-    config_error(w->l, line, "unknown key %s%s%s%s%s", w->where, key,
-                 near ? "; did you mean " : "; `keybricks config example` lists all keys",
-                 near ? w->where : "", near ? near : "");
+    config_error(w->l, line, "%sunknown key %s%s%s", w->where, key,
+                 near ? "; did you mean " : "; `keybricks config example` lists all keys", near ? near : "");
 }
 
 static void
@@ -230,8 +229,8 @@ list_of_groups(struct loading *l, const config_t *file, const char *name, size_t
     for (unsigned i = 0; i < (unsigned) config_setting_length(s); i++) {
         const config_setting_t *e = config_setting_get_elem(s, i);
         if (!config_setting_is_group(e)) {
-            config_error(l, (unsigned) config_setting_source_line(e), "%s[%u] must be a group: { … }", name,
-                         i);
+            config_error(l, (unsigned) config_setting_source_line(e), "entry %u of %s must be a group: { … }",
+                         i + 1, name);
             return false;
         }
     }
@@ -257,7 +256,7 @@ load_targets(struct loading *l, const config_t *file)
         t->name = t->host = "";
         t->line = (unsigned) config_setting_source_line(s);
         char where[32];
-        (void) snprintf(where, sizeof(where), "targets[%zu].", i);
+        (void) snprintf(where, sizeof(where), "target %zu: ", i + 1);
         struct walk w = {.l = l, .section = OPT_IN_TARGET, .base = t, .where = where};
         walk_group(&w, s, "");
         finish_section(&w, t->line);
@@ -276,7 +275,7 @@ static void
 load_rule(struct loading *l, const config_setting_t *s, struct kb_rule *r)
 {
     char where[32];
-    (void) snprintf(where, sizeof(where), "rules[%u].", r->number - 1);
+    (void) snprintf(where, sizeof(where), "rule %u: ", r->number);
     r->line = (unsigned) config_setting_source_line(s);
     r->object = r->group = "";
     struct walk w = {.l = l, .section = OPT_IN_RULE, .base = r, .where = where};
@@ -293,8 +292,8 @@ load_rule(struct loading *l, const config_setting_t *s, struct kb_rule *r)
     finish_section(&w, r->line);
     if (kinds != 1)
         config_error(l, r->line,
-                     "%.*s needs exactly one of role, path, role_glob, path_glob, client_role; it has %u",
-                     (int) strlen(where) - 1, where, kinds);
+                     "%sexactly one of role, path, role_glob, path_glob, client_role is needed; there are %u",
+                     where, kinds);
     r->object = kinds == 1 ? object : "/?"; /* one message is enough for a rule of no kind */
     bool own_minimum = config_setting_get_member(s, "min_members") != NULL;
     if (!own_minimum)
@@ -302,8 +301,8 @@ load_rule(struct loading *l, const config_setting_t *s, struct kb_rule *r)
     if (l->config->ephemeral && !config_setting_get_member(s, "foreign"))
         config_error(
             l, r->line,
-            "%.*s must say foreign = \"report\" or \"remove\": state = \"ephemeral\" keeps no ledger",
-            (int) strlen(where) - 1, where);
+            "%sforeign = \"report\" or \"remove\" must be said: state = \"ephemeral\" keeps no ledger",
+            where);
     for (size_t i = 0; i < config_options_len; i++) {
         const struct option *o = &config_options[i];
         bool kind = o->section == OPT_IN_RULE && o->offset == offsetof(struct kb_rule, object);

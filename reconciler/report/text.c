@@ -150,7 +150,7 @@ person(const struct text *t, const struct kb_plan_op *op, bool common)
     kb_buf_addc(t->b, ' ');
     size_t name_from = t->b->len;
     if (op->display && !mask && strcmp(kb_plan_str(p, op->display), kb_plan_str(p, op->name)) != 0) {
-        view_name(kb_plan_str(p, op->display), mask, t->b);
+        view_object(kb_plan_str(p, op->display), t->b);
         pad(t, name_from, 20);
     }
     kb_buf_addc(t->b, '<');
@@ -176,7 +176,7 @@ group_head(const struct text *t, const struct kb_plan_group *g)
     uint32_t adds = view_count(p, g, KB_OP_ADD), removes = view_count(p, g, KB_OP_REMOVE);
     size_t from = t->b->len;
     kb_buf_adds(t->b, "  ");
-    kb_buf_add_visible(t->b, kb_plan_str(p, g->name));
+    view_object(kb_plan_str(p, g->name), t->b);
     pad(t, from, 27);
     if (g->create)
         kb_buf_addf(t->b, "new -> %u", g->after);
@@ -295,7 +295,7 @@ left_one(const struct text *t, const struct kb_left_alone *l)
         view_name(kb_plan_str(p, l->name), t->opts->mask_users, t->b);
         kb_buf_adds(t->b, " in ");
     }
-    kb_buf_add_visible(t->b, kb_plan_str(p, l->group));
+    view_object(kb_plan_str(p, l->group), t->b);
     if (l->note) {
         kb_buf_adds(t->b, ": ");
         view_note(kb_plan_str(p, l->note), t->opts->mask_users, t->b);

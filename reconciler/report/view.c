@@ -24,6 +24,43 @@ view_section_of(const struct kb_plan *plan, const struct kb_plan_group *group)
                       : VIEW_CHANGES; /* what a run guard holds is said once, above the groups */
 }
 
+void
+view_object(const char *name, struct kb_buf *b)
+{
+    size_t len = strlen(name);
+    bool plain = len && !strpbrk(name, "[]\"") && !strstr(name, "  ") && !strstr(name, " <- ") &&
+                 *name != ' ' && name[len - 1] != ' ';
+    if (plain) {
+        kb_buf_add_visible(b, name);
+        return;
+    }
+    kb_buf_addc(b, '"');
+    for (const char *p = name; *p;) {
+        size_t n = strcspn(p, "\"");
+        KB_CLEANUP(kb_buf) struct kb_buf part = KB_BUF_INIT(n + 1);
+        kb_buf_add(&part, p, n);
+        b->failed |= part.failed;
+        kb_buf_add_visible(b, kb_buf_str(&part));
+        p += n;
+        if (*p == '"') {
+            kb_buf_adds(b, "\\\"");
+            p++;
+        }
+    }
+    kb_buf_addc(b, '"');
+}
+
+/* "group /data/ml", "role data-base": our word, then a name. */
+static void
+step(const char *via, struct kb_buf *b)
+{
+    size_t word = strcspn(via, " ");
+    bool ours = !strncmp(via, "group ", 6) || !strncmp(via, "role ", 5);
+    if (ours)
+        kb_buf_addf(b, "%.*s ", (int) word, via);
+    view_object(ours ? via + word + 1 : via, b);
+}
+
 /* Since when, and by whom. */
 static void
 event(const struct kb_plan *plan, const struct kb_reason *r, bool mask, struct kb_buf *b)
@@ -53,11 +90,11 @@ first_reason(const struct kb_plan *plan, const struct kb_plan_op *op, bool mask,
     }
     const struct kb_reason *r = &plan->reasons[op->reasons_start];
     kb_buf_adds(b, r->is_path ? "group " : "role ");
-    kb_buf_add_visible(b, kb_plan_str(plan, r->object));
+    view_object(kb_plan_str(plan, r->object), b);
     for (uint32_t i = r->via_len; i > 0;
          i--) { /* nearest first, as a person asks: from what, and from what that */
         kb_buf_adds(b, " <- ");
-        kb_buf_add_visible(b, kb_plan_str(plan, plan->via[r->via_start + i - 1]));
+        step(kb_plan_str(plan, plan->via[r->via_start + i - 1]), b);
     }
     if (!r->via_len && !r->is_path)
         kb_buf_adds(b, ", direct");

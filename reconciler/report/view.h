@@ -31,6 +31,10 @@ void view_guard(const struct kb_plan *plan, const struct kb_plan_guard *guard, s
  * label. */
 void view_name(const char *name, bool mask, struct kb_buf *b);
 
+/* The name of a group, role or path, or a display name: visible, and in quotes when it could be taken for a mark or
+ * a column of ours ("[held]", two blanks, " <- "). */
+void view_object(const char *name, struct kb_buf *b);
+
 /* A note as it may be shown; masked: each word of it with an '@'. */
 void view_note(const char *note, bool mask, struct kb_buf *b);
 

@@ -59,10 +59,12 @@ def curl_patches(stage, patches, reads):
     stage.control("DELETE", "log")
     result = launch(1, [["curl", "--parallel", "--parallel-max", str(CONCURRENCY), "--config", f"{stage.folder}/curl-patch.conf"]],
                     f"{stage.folder}/curl-patch.log")[0]
-    seen = [r for r in stage.control("GET", "log") if r["method"] == "PATCH" and r["status"] in (200, 204)]
-    if result["commands"][0]["exit"] or len(seen) != len(patches):
-        raise Failed(f"curl: {len(seen)} of {len(patches)} PATCHes, see {stage.folder}/curl-patch.log")
-    return span(seen)
+    if result["commands"][0]["exit"]:  # --fail: a status of 400 or more is an exit
+        raise Failed(f"curl: exit {result['commands'][0]['exit']}, see {stage.folder}/curl-patch.log")
+    while True:  # the log of the last answers may still be written
+        seen = [r for r in stage.control("GET", "log") if r["method"] == "PATCH" and r["done"]]
+        if len(seen) == len(patches):
+            return span(seen)
 
 
 def first_fill(folder, groups, repeats, judged, failures):

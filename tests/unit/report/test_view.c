@@ -166,6 +166,35 @@ test_formats(void **state)
     assert_string_equal(view_left_words(KB_LEFT_MAX_), "?");
 }
 
+/* Nobody may name a group so that a line says what is not true. */
+static void
+test_object(void **state)
+{
+    static const struct {
+        const char *name, *shown;
+    } cases[] = {
+        {"ml-engineers", "ml-engineers"},
+        {"Data & AI: it's fine; (x) <y>", "Data & AI: it's fine; (x) <y>"},
+        {"", "\"\""},
+        {" a", "\" a\""},
+        {"a ", "\"a \""},
+        {"[held]", "\"[held]\""},
+        {"ops  [held by first_run]", "\"ops  [held by first_run]\""},
+        {"ops      3 -> 3", "\"ops      3 -> 3\""},
+        {"ml <- group /data", "\"ml <- group /data\""},
+        {"a \"b\" c", "\"a \\\"b\\\" c\""},
+        {"\"", "\"\\\"\""},
+        {"[\033[31m\n]", "\"[\\x1B[31m\\x0A]\""},
+    };
+
+    (void) state;
+    for (size_t i = 0; i < KB_LEN(cases); i++) {
+        KB_CLEANUP(kb_buf) struct kb_buf b = KB_BUF_INIT(1000);
+        view_object(cases[i].name, &b);
+        assert_string_equal(kb_buf_str(&b), cases[i].shown);
+    }
+}
+
 /* The masked document has the same operations and fingerprint, and nobody's name. */
 static void
 test_masked_json(void **state)
@@ -217,6 +246,7 @@ main(void)
         cmocka_unit_test(test_name),    cmocka_unit_test(test_note),
         cmocka_unit_test(test_section), cmocka_unit_test(test_held_by_run),
         cmocka_unit_test(test_formats), cmocka_unit_test(test_masked_json),
+        cmocka_unit_test(test_object),
     };
     return cmocka_run_group_tests(tests, NULL, NULL);
 }

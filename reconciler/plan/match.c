@@ -366,13 +366,13 @@ offer_near(struct judge *j, struct near *near)
 {
     for (uint32_t i = 0; i < j->target->principals_len; i++) {
         const struct kb_principal *p = &j->target->principals[i];
-        struct near_one one = {.key = principal_key(j, p), .id = kb_target_str(j->target, p->id), .row = i};
+        struct near_one one = {.key = principal_key(j, p), .id = kb_target_str(j->target, p->id)};
         if (one.key && !near_offer_principal(near, p->kind == KB_PRINCIPAL_SERVICE, &one))
             return false;
     }
     for (uint32_t i = 0; i < j->realm->users_len; i++) {
         const struct kb_user *user = &j->realm->users[i];
-        struct near_one one = {.id = kb_realm_str(j->realm, user->id), .row = i};
+        struct near_one one = {.id = kb_realm_str(j->realm, user->id)};
         bool service = names_of(j, user, &one.key) == &j->services;
         if (one.key && !(user->flags & KB_USER_GONE) && !near_offer_user(near, service, &one))
             return false;

@@ -139,7 +139,6 @@ near_take(const struct near *near, struct kb_near **ret, uint32_t *ret_len)
             other = &fold->users[fold->users[0].id && !kb_ascii_casecmp(fold->users[0].key, seeker->key)];
         if (other->id)
             list[len++] = (struct kb_near){.user = seeker->user,
-                                           .row = other->row,
                                            .principal = other == &fold->principal,
                                            .own = seeker->key,
                                            .key = other->key,

@@ -12,7 +12,6 @@
 
 struct near_one { /* somebody with that fold; id NULL: nobody */
     const char *key, *id;
-    uint32_t row;
 };
 
 struct near_fold {

@@ -8,8 +8,7 @@
 /* An unmatched user whose key looks like somebody else's (model/near.h): reported, never granted. */
 struct kb_near {
     uint32_t user;        /* realm user index */
-    uint32_t row;         /* of the other one: target principal or realm user */
-    bool principal;       /* which of the two */
+    bool principal;       /* the other one is a principal of the target, else a user of the realm */
     const char *own;      /* this user's key */
     const char *key, *id; /* the other one's; all borrowed from target or realm */
 };

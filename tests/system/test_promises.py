@@ -76,6 +76,13 @@ def test_a_contradiction_freezes_the_whole_group_and_no_other(stage):
     at.edit({"op": "kc_group_leave", "group": "/ml", "username": "p000"}, {"op": "kc_group_join", "group": "/ml", "username": "n000"},
             {"op": "kc_group_leave", "group": "/other", "username": "o000"})
     at.fault({"drop_rows": 1}, "kc", path_regex="/groups/000000aa-0000-4000-8000-000000000000/members", times=-1)
+    result = at.sync(code=7)
+    assert at.fired() != [0] and at.members("ml") == before and at.members("other") == {"o001"}, str(result)
+    assert result.counts["frozen"] >= 1 and "a person's own record contradicts the lists that decide this group" in result.out
+    at.assert_converged()
+    assert at.members("ml") == before - {"p000"} | {"n000"}
+
+
 # ---- a group is read again before it is written ----
 
 def test_a_group_that_moved_after_the_plan_read_it_is_not_written(stage):

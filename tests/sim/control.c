@@ -111,18 +111,25 @@ count(struct side_count *s, const struct req *r)
 }
 
 void
+rec_answered(struct req *r)
+{
+    pthread_mutex_lock(&lock);
+    r->rec->status = r->status;
+    r->rec->kind = r->kind;
+    r->rec->fault = r->act->number;
+    if (!r->rec->cleared)
+        count(&sides[r->side], r);
+    pthread_mutex_unlock(&lock);
+}
+
+void
 rec_end(struct req *r)
 {
     struct rec *c = r->rec;
     pthread_mutex_lock(&lock);
     sides[r->side].inflight--;
-    c->status = r->status;
-    c->kind = r->kind;
-    c->fault = r->act->number;
     c->ms = clock_ms() - start_ms - c->t_ms;
     c->done = true;
-    if (!c->cleared)
-        count(&sides[r->side], r);
     bool listed = c->listed;
     pthread_mutex_unlock(&lock);
     if (!listed)

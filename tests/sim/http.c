@@ -184,7 +184,6 @@ end_badly(struct req *r)
 {
     const union MHD_ConnectionInfo *i = MHD_get_connection_info(r->conn, MHD_CONNECTION_INFO_CONNECTION_FD);
     struct pollfd p = {.fd = i == NULL ? -1 : i->connect_fd, .events = POLLRDHUP};
-    r->status = 0;
     if (r->act->reset) {
         struct sockaddr none = {.sa_family = AF_UNSPEC};
         (void) connect(p.fd, &none, sizeof none);
@@ -290,6 +289,8 @@ serve(struct req *r)
     if (a->status != 0)
         answer(r, a->status, "application/json", "%s", a->body != NULL ? a->body : "");
     hook(r, false);
+    r->status = silent ? 0 : r->status;
+    rec_answered(r);
     return silent ? end_badly(r) : send_answer(r);
 }
 

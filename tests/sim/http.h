@@ -103,7 +103,8 @@ int page_row(const struct req *r, const struct page *p,
 /* record.c: the log of requests and the counts (rules 36 and S25). Authorization is kept as "present", secret form fields as
  * "REDACTED". Locks itself; a request that is still being served survives rec_clear. */
 void rec_begin(struct req *r);
-void rec_end(struct req *r);
+void rec_answered(struct req *r); /* counts it: who has the answer finds it in the counts and in the log */
+void rec_end(struct req *r);      /* it is no longer in flight */
 void rec_dump(struct buf *out);
 void rec_stats(struct buf *out);
 void rec_clear(void);

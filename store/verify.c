@@ -182,7 +182,7 @@ store_journal_verify(struct store *store, const struct store_head *expect, struc
 {
     uint8_t prev[KB_HASH_SIZE];
     char hex[KB_HASH_HEX_SIZE];
-    struct walked walked;
+    struct walked walked = {0};
 
     int result = chain_start(store->lineage, prev, err);
     if (result < 0)
@@ -212,7 +212,7 @@ int
 store_journal_verify_chain(struct store *store, struct kb_error *err)
 {
     uint8_t prev[KB_HASH_SIZE];
-    struct walked walked;
+    struct walked walked = {0};
 
     int result = chain_start(store->lineage, prev, err);
     if (result == 0)

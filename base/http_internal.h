@@ -72,8 +72,9 @@ struct kb_http_job {
     kb_http_data_fn on_data;
     kb_http_reply_fn on_reply;
     void *userdata;
-    uint64_t seq;       /* order of submission */
-    uint64_t token_gen; /* of the token it was last sent with */
+    uint64_t seq;        /* order of submission */
+    uint64_t token_gen;  /* of the token it was last sent with */
+    int64_t token_until; /* from then on that token's age explains a 401 */
     unsigned tries;
     int64_t submitted_at, not_before_at;
     bool begun;   /* on_begin was called for this answer */

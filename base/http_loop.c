@@ -152,6 +152,7 @@ start_job(struct kb_http_slot *slot, struct kb_http_job *job, struct kb_error *e
     slot->job = job;
     job->slot = slot;
     job->token_gen = peer->token.gen;
+    job->token_until = peer->token.renew_at;
     job->tries++;
     job->begun = false;
     peer->stats.requests++;

@@ -212,13 +212,15 @@ static bool
 renew(struct kb_http_job *job)
 {
     struct kb_http_peer *peer = job->peer;
-    if (peer->has_authority && !job->renewed && kb_http_token_refused(peer, job->token_gen)) {
+    /* A token of two seconds may end on the way, however new it was: that is no refusal of it. */
+    bool old = kb_mono_ms() >= job->token_until && job->tries < peer->http->tries;
+    if (peer->has_authority && (old || (!job->renewed && kb_http_token_refused(peer, job->token_gen)))) {
         if (peer->http->stopped) {
             job->sent = false;
             (void) kb_fail(&job->error, KB_E_STOPPED, "%s: stopped before a new token was there", peer->name);
             return false;
         }
-        job->renewed = true;
+        job->renewed = job->renewed || !old;
         peer->stats.retries++;
         again(job, 0);
         return true;

@@ -132,14 +132,17 @@ def claims(token):
 
 
 def test_a_token_of_two_seconds_is_renewed_during_the_run(office):
-    def outlive():
-        while time.time() < claims(office.between.tokens[-1])["exp"] + 1:
-            threading.Event().wait(0.2)
-    keybricks = office.keybricks("brief")
-    done = office.once(outlive)
+    def before(path):
+        """The same request is late twice."""
+        if path.partition("?")[0].endswith("/roles/ml/users") and len(done) < 2:
+            done.append(path)
+            while time.time() < claims(office.between.tokens[-1])["exp"] + 1:
+                threading.Event().wait(0.2)
+    keybricks, done = office.keybricks("brief"), []
+    office.between.before = before
     office.applied(keybricks)
     lives = {claims(token)["exp"] - claims(token)["iat"] for token in office.between.tokens}
-    assert done and lives == {2} and len(office.between.tokens) >= 2
+    assert len(done) == 2 and lives == {2} and len(office.between.tokens) >= 3
 
 
 def test_a_token_of_a_minute_lasts_for_a_run(office):

@@ -13,17 +13,6 @@ import realm  # noqa: E402
 import server  # noqa: E402
 
 
-def pytest_collection_modifyitems(items):
-    """--dist loadgroup: a file's tests stay together, since they share what they set up, but those of two kinds of directory
-    share nothing. The longest come first."""
-    for item in items:
-        name = item.path.stem
-        mode = getattr(item, "callspec", None) and item.callspec.params.get("company")
-        item.add_marker(pytest.mark.xdist_group(f"{name}-{mode}" if isinstance(mode, str) else name))
-    longest = ["test_directory", "test_older", "test_agreement", "test_keycloak"]
-    items.sort(key=lambda item: longest.index(item.path.stem) if item.path.stem in longest else len(longest))
-
-
 def running(version, directory, realms):
     """Yields the URL. For writing tests: KEYCLOAK_26_7_4=http://127.0.0.1:PORT uses a server that runs already."""
     there = os.environ.get("KEYCLOAK_" + version.replace(".", "_"))

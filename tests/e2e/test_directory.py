@@ -215,7 +215,14 @@ def test_who_is_deleted_in_ldap_goes_in_the_next_run(company, cache):
         company.cold()
     else:
         assert company.admin.raw("GET", f"/users/{user}")[0] == 200
+    before = {group: set(members) for group, members in company.state.items()}
     for members in company.state.values():
         members -= mails([name])
-    company.sync()
+    said, last = company.sync(code=(0, 7) if cache == "warm" else 0)
+    if "exit 7" in last:  # the server forgot between the reading and the proof: nobody moves on half a story
+        assert "404: User not found" in said
+        company.state, after = before, company.state
+        company.assert_right()
+        company.state = after
+        company.sync()
     company.assert_right()

@@ -230,6 +230,8 @@ config_set_value(struct loading *l, const char *key, const struct option *o, voi
                  const config_setting_t *s)
 {
     void *at = (char *) base + o->offset;
+    if (o->type != OPT_LIST)
+        config_set_default(l, o, base); /* what the checks that follow find when the value is refused */
     switch (o->type) {
     case OPT_TEXT:
     case OPT_URL:

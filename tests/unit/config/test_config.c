@@ -7,9 +7,11 @@
 
 #include <cmocka.h>
 
+#include "base/buf.h"
 #include "base/file.h"
 #include "base/str.h"
 #include "reconciler/config/config.h"
+#include "reconciler/config/options.h"
 
 #include <stdio.h>
 #include <string.h>
@@ -333,15 +335,57 @@ test_missing_file(void **state)
     assert_non_null(strstr(err.msg, "there is no such file"));
 }
 
+/* "a.b.c = ( 1 )" as libconfig writes it. */
+static void
+add_wrong(struct kb_buf *b, const char *key)
+{
+    unsigned depth = 0;
+    for (const char *dot; (dot = strchr(key, '.')); key = dot + 1, depth++)
+        kb_buf_addf(b, "%.*s = { ", (int) (dot - key), key);
+    kb_buf_addf(b, "%s = ( 1 ); ", key);
+    while (depth--)
+        kb_buf_adds(b, "}; ");
+}
+
+/* A list of a number is no value of any key. Each is refused by name, and the checks that come after it live with
+ * what is not there. */
+static void
+test_wrong_type_of_each_key(void **state)
+{
+    (void) state;
+    for (size_t i = 0; i < config_options_len; i++) {
+        const struct option *o = &config_options[i];
+        KB_CLEANUP(kb_buf) struct kb_buf text = KB_BUF_INIT(65536);
+        bool top = !strcmp(o->key, "version") || !strcmp(o->key, "state_dir");
+        bool file = o->section == OPT_IN_FILE;
+        kb_buf_adds(&text, file && top ? "" : TOP);
+        kb_buf_adds(&text, file && !strncmp(o->key, "keycloak.", 9) ? "" : KC);
+        kb_buf_adds(&text, o->section == OPT_IN_TARGET ? "" : TARGETS);
+        kb_buf_adds(&text, o->section == OPT_IN_RULE ? "" : RULES);
+        kb_buf_adds(&text, file ? "" : o->section == OPT_IN_TARGET ? "targets = ( { " : "rules = ( { ");
+        add_wrong(&text, o->key);
+        kb_buf_adds(&text, file ? "" : "} );\n");
+        assert_false(text.failed);
+        struct config *config = NULL;
+        struct config_errors errors = {0};
+        if (load(text.data, &config, &errors) != -KB_E_CONFIG)
+            fail_msg("%s = ( 1 ) was accepted", o->key);
+        bool named = false;
+        for (size_t e = 0; e < errors.len; e++)
+            named |= strstr(errors.v[e], o->key) != NULL;
+        if (!named)
+            fail_msg("%s: no error names it; the first is '%s'", o->key, errors.len ? errors.v[0] : "-");
+        config_errors_done(&errors);
+    }
+}
+
 int
 main(void)
 {
     const struct CMUnitTest tests[] = {
-        cmocka_unit_test(test_bad),
-        cmocka_unit_test(test_good),
-        cmocka_unit_test(test_workspace_rates_and_integers),
-        cmocka_unit_test(test_digest),
-        cmocka_unit_test(test_example_is_valid_and_show_hides_passwords),
+        cmocka_unit_test(test_bad),          cmocka_unit_test(test_wrong_type_of_each_key),
+        cmocka_unit_test(test_good),         cmocka_unit_test(test_workspace_rates_and_integers),
+        cmocka_unit_test(test_digest),       cmocka_unit_test(test_example_is_valid_and_show_hides_passwords),
         cmocka_unit_test(test_missing_file),
     };
     (void) snprintf(path, sizeof(path), "/tmp/kb-config-%d.conf", (int) getpid());
